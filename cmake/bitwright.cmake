@@ -1,0 +1,62 @@
+# What every folder's CMakeLists.txt uses: flags, one library per folder, catalogues made from file names.
+
+find_package(Threads REQUIRED)
+
+add_library(bw_flags INTERFACE)
+target_compile_options(bw_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
+                       -ffp-contract=off -fno-math-errno)
+if(BITWRIGHT_SANITIZE)
+  target_compile_options(bw_flags INTERFACE -fsanitize=${BITWRIGHT_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(bw_flags INTERFACE -fsanitize=${BITWRIGHT_SANITIZE})
+endif()
+
+# bw_folder(io/onnx USES core graph): the library bw_io_onnx of all .cpp files of src/io/onnx.
+# A header is visible only to folders that name its folder under USES, because the include path of each library holds
+# nothing but a link to its own folder.
+function(bw_folder FOLDER)
+  cmake_parse_arguments(ARG "" "" "USES;EXCLUDE" ${ARGN})
+  string(REPLACE "/" "_" NAME ${FOLDER})
+  set(DIR ${CMAKE_SOURCE_DIR}/src/${FOLDER})
+  file(GLOB SOURCES CONFIGURE_DEPENDS ${DIR}/*.cpp)
+  foreach(PATTERN ${ARG_EXCLUDE})
+    list(FILTER SOURCES EXCLUDE REGEX ${PATTERN})
+  endforeach()
+  list(SORT SOURCES)
+  set(VIEW ${CMAKE_BINARY_DIR}/include/${NAME}/${FOLDER})
+  get_filename_component(VIEW_PARENT ${VIEW} DIRECTORY)
+  file(MAKE_DIRECTORY ${VIEW_PARENT})
+  file(CREATE_LINK ${DIR} ${VIEW} SYMBOLIC)
+  if(SOURCES)
+    add_library(bw_${NAME} STATIC ${SOURCES})
+    set(SCOPE PUBLIC)
+    target_link_libraries(bw_${NAME} PRIVATE bw_flags)
+  else()
+    add_library(bw_${NAME} INTERFACE)
+    set(SCOPE INTERFACE)
+  endif()
+  target_include_directories(bw_${NAME} ${SCOPE} ${CMAKE_BINARY_DIR}/include/${NAME})
+  foreach(USED ${ARG_USES})
+    string(REPLACE "/" "_" USED_NAME ${USED})
+    target_link_libraries(bw_${NAME} ${SCOPE} bw_${USED_NAME})
+  endforeach()
+endfunction()
+
+# bw_catalogue(ops DIR ops/catalogue): writes ops_catalogue.inc with one line BW_ITEM(stem) per .cpp file of the folder,
+# sorted, and adds these files to the library bw_ops. Adding one item is adding one file.
+function(bw_catalogue NAME)
+  cmake_parse_arguments(ARG "" "DIR" "" ${ARGN})
+  file(GLOB FILES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${ARG_DIR}/*.cpp)
+  list(SORT FILES)
+  set(TEXT "")
+  foreach(FILE ${FILES})
+    get_filename_component(STEM ${FILE} NAME_WE)
+    string(APPEND TEXT "BW_ITEM(${STEM})\n")
+  endforeach()
+  string(REPLACE "/" "_" FLAT ${NAME})
+  get_filename_component(LAST ${ARG_DIR} NAME)
+  set(OUT ${CMAKE_BINARY_DIR}/generated/${FLAT}/${FLAT}_${LAST}.inc)
+  file(CONFIGURE OUTPUT ${OUT} CONTENT "${TEXT}")
+  target_sources(bw_${FLAT} PRIVATE ${FILES})
+  target_include_directories(bw_${FLAT} PRIVATE ${CMAKE_BINARY_DIR}/generated/${FLAT})
+endfunction()

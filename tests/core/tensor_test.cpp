@@ -1,0 +1,41 @@
+#include "core/tensor.hpp"
+
+#include <gtest/gtest.h>
+
+namespace bitwright {
+namespace {
+
+TEST(Half, EveryBitPatternRoundTrips) {
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = f16_bits_to_f32(static_cast<uint16_t>(bits));
+    if (value != value) continue;
+    ASSERT_EQ(f32_to_f16_bits(value), bits) << "bits " << bits;
+  }
+}
+
+TEST(Half, RoundsHalfToEvenAndOverflowsToInfinity) {
+  EXPECT_EQ(f32_to_f16_bits(2049.0f), f32_to_f16_bits(2048.0f));
+  EXPECT_EQ(f32_to_f16_bits(2051.0f), f32_to_f16_bits(2052.0f));
+  EXPECT_EQ(f32_to_f16_bits(65519.0f), 0x7bff);
+  EXPECT_EQ(f32_to_f16_bits(65520.0f), 0x7c00);
+  EXPECT_EQ(f32_to_f16_bits(0x1p-25f), 0);
+  EXPECT_EQ(f32_to_f16_bits(0x1.8p-24f), 2);
+}
+
+TEST(Tensor, PackedIntegersAreReadLowBitsFirst) {
+  const uint8_t bytes[] = {0x8f, 0x07};
+  const Tensor t = Tensor::view(DType::i4, {3}, bytes);
+  EXPECT_EQ(values_as_int(t), (std::vector<int64_t>{-1, -8, 7}));
+}
+
+TEST(Tensor, AbsurdShapesAreRefused) {
+  try {
+    Tensor(DType::f32, {int64_t{1} << 40, int64_t{1} << 40});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::resource);
+  }
+}
+
+}  // namespace
+}  // namespace bitwright
