@@ -1,0 +1,30 @@
+// A small pool of threads. Work is cut by the caller into chunks fixed by shape, never by the number of threads, so that
+// results do not depend on it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace bitwright {
+
+class Threads {
+ public:
+  /// `count` workers including the caller; 0 = one per core of this machine.
+  explicit Threads(int count = 1);
+  ~Threads();
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  int count() const { return count_; }
+  /// Calls body(chunk) for every chunk in [0, chunks), in any order, from several threads; returns when all are done.
+  /// An exception thrown by a body is rethrown here (the first one).
+  void run(int64_t chunks, const std::function<void(int64_t)>& body);
+
+ private:
+  struct State;
+  int count_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bitwright
