@@ -1,0 +1,80 @@
+# ./dev test: the stages of CI in order, each timed. A stage that has nothing to do says so. A failing stage does not stop the
+# next one; what cannot be built does. Closes with "N passed, N failed", counted in GoogleTest cases.
+# shellcheck shell=bash
+passed=0 failed=0 skipped=0 summary=""
+
+stage() {  # stage NAME COMMAND...: runs, times, remembers
+  local name=$1 start=$SECONDS outcome=ok
+  shift
+  say "$name"
+  "$@" || outcome=FAILED
+  [ "$outcome" = ok ] || [ "$stage_counted" = yes ] || failed=$((failed + 1))
+  stage_counted=
+  summary+=$(printf '%5d s  %-7s %s' $((SECONDS - start)) "$outcome" "$name")$'\n'
+}
+
+attribute() { sed -n "s/.*<testsuites[^>]* $2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
+
+# run_ctest PRESET LABEL: runs ctest and adds the cases of each GoogleTest program to the totals.
+run_ctest() {
+  local reports="$root/build/$1/reports" rc=0 bad=0 file
+  if ctest --test-dir "build/$1" -N -L "^$2\$" | grep -q 'Total Tests: 0'; then skip "no test has the label $2 yet"; return 0; fi
+  rm -rf "$reports"
+  GTEST_OUTPUT="xml:$reports/" ctest --test-dir "build/$1" -L "^$2\$" -j "$jobs" --output-on-failure --timeout 600 || rc=1
+  for file in "$reports"/*.xml; do
+    [ -e "$file" ] || continue
+    local total broken without
+    total=$(attribute "$file" tests) broken=$(attribute "$file" failures)
+    without=$(grep -c 'result="skipped"' "$file" || true)
+    passed=$((passed + total - broken - without)) bad=$((bad + broken)) skipped=$((skipped + without))
+  done
+  [ $rc = 0 ] || [ $bad -gt 0 ] || bad=1   # a crash leaves no report
+  failed=$((failed + bad)) stage_counted=yes
+  return $rc
+}
+
+per_isa() {
+  local isa rc=0
+  for isa in ref avx2; do
+    echo "-- BITWRIGHT_ISA=$isa"
+    BITWRIGHT_ISA=$isa run_ctest dev per_isa || rc=1
+  done
+  return $rc
+}
+
+node_tests() {
+  [ -e "$cache/onnx-node-tests" ] || { skip "no ONNX node tests in $cache (./dev setup fetches them)"; return 0; }
+  run_ctest dev node
+}
+
+build_preset() { dev_build "$1"; }
+
+fuzzing() {
+  [ -e fuzz/CMakeLists.txt ] || { skip "fuzz/ has no targets yet"; return 0; }
+  [ "$in_ci" ] || { skip "fuzzing runs in CI (CI=true) or by ./dev fuzz"; return 0; }
+  dev_build fuzz && bash tools/fuzz.sh build/fuzz 30 "$jobs"
+}
+
+report() {
+  say "stages"
+  printf '%s' "$summary"
+  [ $skipped = 0 ] || echo "$skipped cases were skipped by the tests themselves (each says why above or in build/*/reports)"
+  echo "$passed passed, $failed failed"
+}
+
+stage_counted=
+trap 'failed=$((failed + 1)); report' EXIT   # a stage that ends the script (no network, no compiler) still gets the closing line
+stage "set-up" dev_setup
+stage "build (dev)" build_preset dev
+if [ "$failed" = 0 ]; then
+  stage "unit tests" run_ctest dev unit
+  stage "per instruction set" per_isa
+  stage "ONNX node tests" node_tests
+  stage "policy" run_ctest dev policy
+  stage "build (asan)" build_preset asan
+  [ "$failed" = 0 ] && stage "unit tests under ASan and UBSan" run_ctest asan unit
+  stage "fuzzing" fuzzing
+fi
+trap - EXIT
+report
+[ "$failed" = 0 ]
