@@ -3,8 +3,10 @@
 find_package(Threads REQUIRED)
 
 add_library(bw_flags INTERFACE)
-target_compile_options(bw_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Werror
-                       -ffp-contract=off -fno-math-errno)
+target_compile_options(bw_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+                       -Wno-missing-field-initializers -Werror -ffp-contract=off -fno-math-errno
+                       # g++ 12 reports overlaps in std::string that are not there (GCC bug 105651).
+                       $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(BITWRIGHT_SANITIZE)
   target_compile_options(bw_flags INTERFACE -fsanitize=${BITWRIGHT_SANITIZE} -fno-sanitize-recover=all
                          -fno-omit-frame-pointer)
