@@ -15,12 +15,13 @@ stage() {  # stage NAME COMMAND...: runs, times, remembers
 
 attribute() { sed -n "s/.*<testsuites[^>]* $2=\"\([0-9]*\)\".*/\1/p" "$1" | head -1; }
 
-# run_ctest PRESET LABEL: runs ctest and adds the cases of each GoogleTest program to the totals.
+# run_ctest PRESET LABEL: runs ctest and adds the cases of each GoogleTest program, or each script, to the totals.
 run_ctest() {
   local reports="$root/build/$1/reports" rc=0 bad=0 file
   if ctest --test-dir "build/$1" -N -L "^$2\$" | grep -q 'Total Tests: 0'; then skip "no test has the label $2 yet"; return 0; fi
-  rm -rf "$reports"
-  GTEST_OUTPUT="xml:$reports/" ctest --test-dir "build/$1" -L "^$2\$" -j "$jobs" --output-on-failure --timeout 600 || rc=1
+  rm -rf "$reports" && mkdir -p "$reports"
+  GTEST_OUTPUT="xml:$reports/" ctest --test-dir "build/$1" -L "^$2\$" -j "$jobs" --output-on-failure --timeout 600 \
+    --output-junit "$reports/ctest.junit" || rc=1
   for file in "$reports"/*.xml; do
     [ -e "$file" ] || continue
     local total broken without
@@ -28,6 +29,10 @@ run_ctest() {
     without=$(grep -c 'result="skipped"' "$file" || true)
     passed=$((passed + total - broken - without)) bad=$((bad + broken)) skipped=$((skipped + without))
   done
+  if ! compgen -G "$reports/*.xml" >/dev/null; then
+    bad=$(grep -c '<failure' "$reports/ctest.junit" || true)
+    passed=$((passed + $(grep -c 'status="run"' "$reports/ctest.junit" || true)))
+  fi
   [ $rc = 0 ] || [ $bad -gt 0 ] || bad=1   # a crash leaves no report
   failed=$((failed + bad)) stage_counted=yes
   return $rc

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the two small networks of `./dev demo` on Fashion-MNIST and writes them as ONNX.
 
-    python3 -m venv /tmp/train && /tmp/train/bin/pip install jax optax onnx==1.19.0 onnxruntime==1.31.1
+    python3 -m venv /tmp/train && /tmp/train/bin/pip install jax==0.10.2 optax==0.2.8 onnx==1.19.0 onnxruntime==1.31.1
     /tmp/train/bin/python examples/models/train_fashion_cnn.py cnn examples/models/fashion_cnn.onnx
     /tmp/train/bin/python examples/models/train_fashion_cnn.py mlp examples/models/fashion_mlp.onnx
 
@@ -100,7 +100,7 @@ def apply_mlp(params, stats, x, train):
     return x, stats
 
 
-# ---- training: AdamW, warm-up and cosine, random flips and shifts by at most two pixels
+# ---- training: AdamW, warm-up and cosine; for the CNN random flips and shifts by at most two pixels
 
 def augment(x, rng):
     flip = rng.random(len(x)) < 0.5
@@ -112,7 +112,7 @@ def augment(x, rng):
     return padded[np.arange(len(x))[:, None, None], 0, rows, cols][:, None]
 
 
-def train(init, apply, x, y, epochs, batch, peak, seed):
+def train(init, apply, change, x, y, epochs, batch, peak, seed):
     params, stats = init(jax.random.key(seed))
     steps = epochs * (len(x) // batch)
     optimizer = optax.adamw(optax.warmup_cosine_decay_schedule(0, peak, steps // 20, steps), weight_decay=1e-2)
@@ -133,7 +133,7 @@ def train(init, apply, x, y, epochs, batch, peak, seed):
         start, total, order = time.time(), 0.0, rng.permutation(len(x))
         for at in range(0, len(x) - batch + 1, batch):
             pick = order[at:at + batch]
-            params, stats, state, value = step(params, stats, state, augment(x[pick], rng), y[pick])
+            params, stats, state, value = step(params, stats, state, change(x[pick], rng), y[pick])
             total += float(value) * batch / len(x)
         print(f"epoch {epoch + 1}/{epochs}: loss {total:.4f}, {time.time() - start:.0f} s", flush=True)
     return {k: np.asarray(v) for k, v in {**params, **stats}.items()}
@@ -193,9 +193,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     x, y = read_split(args.data, "train")
-    init, apply, nodes, peak = {"cnn": (init_cnn, apply_cnn, cnn_nodes, 6e-3),
-                                "mlp": (init_mlp, apply_mlp, mlp_nodes, 2e-3)}[args.network]
-    weights = train(init, apply, x, y, args.epochs, 128, peak, args.seed)
+    init, apply, change, nodes, peak = {"cnn": (init_cnn, apply_cnn, augment, cnn_nodes, 6e-3),
+                                        "mlp": (init_mlp, apply_mlp, lambda x, _: x, mlp_nodes, 1e-3)}[args.network]
+    weights = train(init, apply, change, x, y, args.epochs, 128, peak, args.seed)
     write(args.output, "fashion_" + args.network, nodes(), weights)
     evaluate(args.output, *read_split(args.data, "t10k"))
 
