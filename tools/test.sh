@@ -75,7 +75,10 @@ if stage "build (dev)" dev_build dev; then
   stage "ONNX node tests" node_tests || true
   stage "policy" run_ctest dev policy || true
 fi
-if stage "build (asan)" dev_build asan; then stage "unit tests under ASan and UBSan" run_ctest asan unit || true; fi
+if stage "build (asan)" dev_build asan; then
+  stage "unit tests under ASan and UBSan" run_ctest asan unit || true
+  stage "policy, without oneDNN" run_ctest asan policy || true
+fi
 stage "fuzzing" fuzzing || true
 trap - EXIT
 report
