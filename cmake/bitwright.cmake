@@ -62,3 +62,23 @@ function(bw_catalogue NAME)
   target_sources(bw_${FLAT} PRIVATE ${FILES})
   target_include_directories(bw_${FLAT} PRIVATE ${CMAKE_BINARY_DIR}/generated/${FLAT})
 endfunction()
+
+# bw_kernels(conv USES core dot): the family src/kernels/conv. A file named *_avx2.cpp, *_avxvnni.cpp or *_avx512.cpp gets that
+# instruction set's flags, and -O2 (see kernels/attributes.hpp); on other processors it is left out, as in kernels.inc.
+function(bw_kernels FAMILY)
+  set(EXCLUDE "")
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    set(EXCLUDE EXCLUDE "_avx")
+  endif()
+  bw_folder(kernels/${FAMILY} ${ARGN} ${EXCLUDE})
+  set(avx2 -mavx2)
+  set(avxvnni -mavx2 -mavxvnni)
+  set(avx512 -mavx512f -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mprefer-vector-width=512)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    list(APPEND avx512 -Wno-maybe-uninitialized)  # g++ 12's own avx512fintrin.h
+  endif()
+  foreach(ISA avx2 avxvnni avx512)
+    file(GLOB FILES ${CMAKE_SOURCE_DIR}/src/kernels/${FAMILY}/*_${ISA}.cpp)
+    set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "-O2;${${ISA}}")
+  endforeach()
+endfunction()

@@ -1,0 +1,50 @@
+// The one inner loop of convolutions and matrix products: some rows of unsigned 8-bit codes times one packed panel of signed
+// 8-bit weights (pack.hpp). The callers only say where each row's bytes are, one pointer per segment, so that a convolution
+// needs no im2col. What instruction-set files see: plain data, no library.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/attributes.hpp"
+#include "kernels/requantize/requantize.hpp"
+
+namespace bitwright {
+
+enum class DotForm : uint8_t { u8, i32, f32 };
+
+struct DotArgs {
+  // Row r of segment s: a[s * a_step + r], of which 4 * k4 + tail bytes are read, never more.
+  const uint8_t* const* a;
+  int64_t a_step;
+  int64_t rows;
+  int64_t segments;
+  int64_t k4;         // whole groups of 4
+  int32_t tail;       // 0 to 3 bytes more; the panel has one more group for them
+  const int8_t* b;    // the panel
+  int32_t width;      // 16, 32, 48, 64
+  int32_t columns;    // real ones
+  bool pairs_fit;     // see PackedPanel
+
+  // The rest points at the panel's first column; offset, sum and the multipliers may be read to `width`, scale and
+  // bias to `columns` only.
+  const int32_t* offset;
+  const int32_t* sum;
+  const int32_t* zero;  // null, or: zero[r * zero_stride] * sum[column] is subtracted
+  int64_t zero_stride;
+  DotForm form;
+  void* dst;
+  int64_t dst_stride;   // elements
+  Requantize requantize;
+  const float* scale;      // see Dequantize
+  const float* row_scale;
+  int64_t row_scale_stride;
+  const float* bias;
+};
+
+using DotKernel = void (*)(const DotArgs& args) noexcept;
+
+#define BW_DOT(isa, name, ...) void name(const DotArgs& args) noexcept;
+#include "kernels/dot/kernels.inc"
+#undef BW_DOT
+
+}  // namespace bitwright

@@ -1,0 +1,74 @@
+// Weights for the 8-bit dot-product kernels, packed once and read by every instruction set.
+//
+// The K axis is cut into `segments` (a convolution's kernel rows; 1 for a matrix product) of k bytes, each padded with zero
+// weights to whole groups of 4, because VNNI multiplies 4 bytes per lane. The N axis is cut into panels of 64 columns, the
+// last one of a group narrower (16, 32 or 48). A panel is [segment][k4][width][4]: 256 bytes per step of 4 in K, which
+// 4 zmm loads, 8 ymm loads or an AMX tile with stride 256 read in order.
+//
+// With x = qx - zx the sum over k of x * w is sum(qx * w) - zx * sum(w): the second term is folded into `offset`, so the
+// loops see unsigned codes and never shift. Partial sums may wrap in int32; arithmetic modulo 2^32 is exact
+// whenever the final sum fits, which `reach` proves from the actual weights.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/tensor.hpp"
+#include "kernels/requantize/proof.hpp"
+
+namespace bitwright {
+
+/// What is known of the activations at pack time.
+struct SrcCodes {
+  int32_t zero = 0;          // folded into the offset
+  int32_t lo = 0, hi = 255;  // codes that occur
+  bool dynamic = false;      // the zero point is only known at run time: `zero` must be 0, reach covers every zero in [lo, hi]
+};
+
+struct PackedPanel {
+  int64_t at;        // byte offset in `bytes`
+  int64_t column;    // first column, counted over all groups
+  int32_t width;     // 16, 32, 48, 64
+  int32_t columns;   // real ones, <= width
+  bool pairs_fit;    // no |qx0 w0 + qx1 w1| can exceed int16: AVX2 may use the saturating vpmaddubsw
+};
+
+struct PackedWeights {
+  int64_t groups = 1, columns = 0;  // columns of all groups together
+  int64_t segments = 1, k = 0;      // k: real bytes per segment
+  Tensor bytes;                     // i8, 64-byte aligned
+  std::vector<PackedPanel> panels;  // group by group
+  std::vector<int32_t> sum;         // [columns + 64] sum of the weights
+  std::vector<int32_t> offset;      // [columns + 64] bias - zero * sum
+  std::vector<Reach> reach;         // [columns] accumulators that can occur
+  int32_t src_zero = 0;             // folded into offset
+  bool fits_int32 = true;           // every reach fits; else int64 is needed and no fast kernel may run
+
+  int64_t k4() const { return (k + 3) / 4; }
+};
+
+/// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none (padding),
+/// so that every partial sum lies within as well.
+class ReachSum {
+ public:
+  ReachSum(SrcCodes src, int64_t bias);
+  void add(int64_t weight);
+  Reach reach() const { return reach_; }
+
+ private:
+  int64_t least_, most_;  // of code - zero; least_ <= 0 <= most_
+  Reach reach_;
+};
+
+bool fits_int32(const std::vector<Reach>& reach);
+
+/// Weight k of a segment of a column (counted over all groups), by strides in elements.
+struct WeightSource {
+  const int8_t* data;
+  int64_t column_stride, segment_stride, k_stride;
+};
+/// What pack_matmul and pack_conv call. bias: one per column, or null.
+PackedWeights pack_weights(int64_t groups, int64_t columns, int64_t segments, int64_t k, WeightSource from,
+                           const int32_t* bias, SrcCodes src);
+
+}  // namespace bitwright

@@ -1,0 +1,88 @@
+// Element by element on codes: tables, sums and products of two tensors, pooling, and the ways in from and out to float.
+// A kernel computes the elements (pooling: output pixels) [begin, end); who computes which never changes a result. Each op's
+// comment is its definition; float steps are single float32 operations in the order written, never fused.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.hpp"
+#include "kernels/requantize/requantize.hpp"
+
+namespace bitwright {
+
+/// What a code means: (code - zero) * scale.
+struct Affine {
+  float scale = 1;
+  int32_t zero = 0;
+};
+
+/// dst = table[src]: any function of one 8-bit tensor (activation, requantization), evaluated at compile time.
+struct LookupArgs {
+  const uint8_t* src = nullptr;
+  uint8_t* dst = nullptr;  // may be src
+  const uint8_t* table = nullptr;  // 256
+};
+
+/// add: v = fl((a - za) * sa) + fl((b - zb) * sb); mul: v = fl((a - za) * sa) * fl((b - zb) * sb);
+/// dst = clamp(rne(fl(v / sy)) + zy, lo, hi): what dequantize, float32 operator and quantize give.
+struct BinaryArgs {
+  const void* a = nullptr;
+  const void* b = nullptr;
+  void* dst = nullptr;
+  int64_t a_step = 1, b_step = 1;  // 0: one element for all
+  DType a_type = DType::u8, b_type = DType::u8, dst_type = DType::u8;  // fast kernels: u8; reference: also i8, u16, i16
+  Affine qa, qb, qy;
+  int32_t lo = 0, hi = 255;
+};
+
+/// dst = clamp(rne(fl(src / scale)) + zero, lo, hi); a NaN gives the zero point.
+struct QuantizeArgs {
+  const float* src = nullptr;
+  void* dst = nullptr;
+  DType dst_type = DType::u8;
+  Affine q;
+  int32_t lo = 0, hi = 255;
+};
+
+/// dst = fl((src - zero) * scale)
+struct DequantizeArgs {
+  const void* src = nullptr;
+  float* dst = nullptr;
+  DType src_type = DType::u8;
+  Affine q;
+};
+
+/// Least and greatest value together with 0, NaN left out; the result is merged into *lo and *hi, which start at 0.
+struct RangeArgs {
+  const float* src = nullptr;
+  float* lo = nullptr;
+  float* hi = nullptr;
+};
+
+/// The codes of ONNX DynamicQuantizeLinear for a range with lo <= 0 <= hi: u8, scale 1 when lo == hi.
+Affine dynamic_codes(float lo, float hi) noexcept;
+
+/// Windows over NHWC codes. average: requantize(sum of (src - src_zero) over the taps inside the image), channel
+/// count - first_count of the plan that plan_mean made, count = taps inside the image, or inside image and padding when
+/// count_padding. max: the greatest code, after the activation clamp [lo, hi] of `requantize` alone; no tap: lo.
+struct PoolArgs {
+  int64_t n = 1, h = 1, w = 1, c = 1, oh = 1, ow = 1, kh = 1, kw = 1;
+  int64_t stride_h = 1, stride_w = 1, dilation_h = 1, dilation_w = 1;
+  int64_t pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+  bool count_padding = false;
+  const void* src = nullptr;
+  void* dst = nullptr;
+  DType type = DType::u8;  // of src and dst
+  int32_t src_zero = 0;
+  int64_t first_count = 1;
+  Requantize requantize;
+};
+
+template <class Args>
+using ElementwiseKernel = void (*)(const Args& args, int64_t begin, int64_t end) noexcept;
+
+#define BW_ELEMENTWISE(op, Args, isa, name, any_type) void name(const Args& args, int64_t begin, int64_t end) noexcept;
+#include "kernels/elementwise/kernels.inc"
+#undef BW_ELEMENTWISE
+
+}  // namespace bitwright

@@ -1,0 +1,28 @@
+// Which instruction sets a kernel may use: what the machine and its system offer, capped by BITWRIGHT_ISA.
+// Integer results are the same on all of them; only speed differs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace bitwright {
+
+/// Weakest first. A cap allows itself and everything before it that the machine has: avx512 machines without AVX-VNNI exist.
+enum class Isa : uint8_t { ref, avx2, avxvnni, avx512, amx };
+
+std::string_view name_of(Isa isa);
+/// What the processor and the operating system offer, whatever the environment says. avx512 here means F, BW, VL, VNNI and VBMI.
+bool machine_has(Isa isa);
+/// The value of BITWRIGHT_ISA, or amx when unset. Throws Error{usage} naming the choices for any other word.
+Isa isa_cap();
+/// Why kernels of `isa` may not run, or null.
+const char* isa_refuses(Isa isa, Isa cap);
+
+/// Why a kernel of a table was not chosen.
+struct Refusal {
+  std::string kernel;
+  std::string reason;
+};
+
+}  // namespace bitwright

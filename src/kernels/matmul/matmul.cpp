@@ -1,0 +1,78 @@
+#include "kernels/matmul/matmul.hpp"
+
+#include <algorithm>
+
+#include "kernels/dot/panel.hpp"
+
+namespace bitwright {
+namespace {
+
+// Rows whose codes stay in the first-level cache while all panels pass over them; a multiple of every tile height.
+constexpr int64_t kRows = 48;
+
+void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows) {
+  const uint8_t* pointers[kRows];
+  int32_t zeros[kRows];
+  const PackedWeights& packed = *args.packed;
+  DotArgs d = dot_args(packed, args.out);
+  for (int64_t r = 0; r < rows; ++r) {
+    pointers[r] = static_cast<const uint8_t*>(args.a) + (row0 + r) * args.a_stride;
+    zeros[r] = (args.row_zero ? args.row_zero[row0 + r] : args.a_zero) - packed.src_zero;
+  }
+  d.a = pointers;
+  d.rows = rows;
+  if (args.row_zero || args.a_zero != packed.src_zero) {
+    d.zero = zeros;
+    d.zero_stride = 1;
+  }
+  for (const PackedPanel& panel : packed.panels) {
+    set_panel(d, packed, panel, args.out, row0);
+    dot(d);
+  }
+}
+
+void run(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) {
+  for (int64_t row = row0; row < row1; row += kRows) run_rows(args, dot, row, std::min(kRows, row1 - row));
+}
+
+#define BW_MATMUL_REF(isa, name)
+#define BW_MATMUL(isa, name, dot) \
+  void name(const MatMulArgs& args, int64_t row0, int64_t row1) noexcept { run(args, dot, row0, row1); }
+#include "kernels/matmul/kernels.inc"
+#undef BW_MATMUL
+#undef BW_MATMUL_REF
+
+}  // namespace
+
+PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride, const int32_t* bias,
+                          SrcCodes src) {
+  return pack_weights(1, n, 1, k, {b, n_stride, 0, k_stride}, bias, src);
+}
+
+const std::vector<MatMulRow>& matmul_kernels() {
+#define BW_MATMUL_REF(isa, name) {#name, Isa::isa, false, name},
+#define BW_MATMUL(isa, name, dot) {#name, Isa::isa, true, name},
+  static const std::vector<MatMulRow> rows = {
+#include "kernels/matmul/kernels.inc"
+  };
+#undef BW_MATMUL
+#undef BW_MATMUL_REF
+  return rows;
+}
+
+MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap) {
+  MatMulChoice choice;
+  const char* types = dot_refuses(problem.a_type, problem.b_type, problem.out_type, problem.b_zero, problem.fits_int32);
+  for (const MatMulRow& row : matmul_kernels()) {
+    const char* why = isa_refuses(row.isa, cap);
+    if (why == nullptr && row.packed) why = types;
+    if (why == nullptr) {
+      choice.row = &row;
+      break;
+    }
+    choice.refused.push_back({row.name, why});
+  }
+  return choice;
+}
+
+}  // namespace bitwright
