@@ -1,0 +1,160 @@
+// What is written is read again as the same graph; files beside the model; names; refusals.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "io/onnx/onnx.hpp"
+#include "core/mapped_file.hpp"
+
+namespace bitwright {
+namespace {
+
+const std::string kShared = BW_SOURCE_DIR "/../shared/data/";
+
+std::string scratch(const std::string& name) { return testing::TempDir() + "bitwright_export_" + name; }
+
+void expect_same_graph(const Graph& a, const Graph& b);
+
+void expect_same_attribute(const Attribute& a, const Attribute& b, const std::string& where) {
+  ASSERT_EQ(a.index(), b.index()) << where;
+  if (const auto* g = std::get_if<std::shared_ptr<Graph>>(&a)) {
+    expect_same_graph(**g, *std::get<std::shared_ptr<Graph>>(b));
+  } else if (const auto* t = std::get_if<Tensor>(&a)) {
+    EXPECT_TRUE(identical(*t, std::get<Tensor>(b))) << where;
+  } else {
+    EXPECT_TRUE(std::visit([&]<class T>(const T& x) {
+      if constexpr (std::is_same_v<T, Tensor> || std::is_same_v<T, std::shared_ptr<Graph>>) return true;
+      else return x == std::get<T>(b);
+    }, a)) << where;
+  }
+}
+
+void expect_same_value(const Graph& a, ValueId x, const Graph& b, ValueId y) {
+  ASSERT_EQ(x == ValueId::none, y == ValueId::none);
+  if (x == ValueId::none || !a.has_value(x) || !b.has_value(y)) return;
+  if (const Tensor* constant = a.constant(x)) {
+    ASSERT_NE(b.constant(y), nullptr) << a.value(x).name;
+    EXPECT_TRUE(identical(*constant, *b.constant(y))) << a.value(x).name;
+  }
+}
+
+void expect_same_graph(const Graph& a, const Graph& b) {
+  ASSERT_EQ(a.nodes.size(), b.nodes.size());
+  for (size_t i = 0; i < a.nodes.size(); ++i) {
+    const Node &x = a.nodes[i], &y = b.nodes[i];
+    const std::string where = display_name(x);
+    EXPECT_EQ(x.op, y.op) << where;
+    EXPECT_EQ(x.domain, y.domain) << where;
+    EXPECT_EQ(x.name, y.name) << where;
+    ASSERT_EQ(x.inputs.size(), y.inputs.size()) << where;
+    for (size_t k = 0; k < x.inputs.size(); ++k) expect_same_value(a, x.inputs[k], b, y.inputs[k]);
+    ASSERT_EQ(x.attributes.size(), y.attributes.size()) << where;
+    for (const auto& [key, value] : x.attributes) expect_same_attribute(value, y.attributes.at(key), where + key);
+  }
+  ASSERT_EQ(a.inputs.size(), b.inputs.size());
+  ASSERT_EQ(a.outputs.size(), b.outputs.size());
+}
+
+void expect_same_interface(const Graph& a, const Graph& b) {
+  for (const auto& [x, y] : {std::pair(&a.inputs, &b.inputs), std::pair(&a.outputs, &b.outputs)})
+    for (size_t i = 0; i < x->size(); ++i) {
+      const Value &v = a.value((*x)[i]), &w = b.value((*y)[i]);
+      EXPECT_EQ(v.name, w.name);
+      EXPECT_EQ(v.dtype, w.dtype) << v.name;
+      EXPECT_EQ(a.shape_text(v.shape), b.shape_text(w.shape)) << v.name;
+    }
+}
+
+class WrittenModel : public testing::TestWithParam<const char*> {};
+
+TEST_P(WrittenModel, IsWrittenAndReadAgain) {
+  const std::string path = kShared + GetParam();
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "../shared/data is absent";
+  const Model model = read_onnx(path);
+  const std::string file = scratch(std::filesystem::path(path).filename().string());
+  const OnnxWritten written = write_onnx(model, file);
+  EXPECT_EQ(written.bytes, std::filesystem::file_size(file));
+  const Model again = read_onnx(file);
+  expect_same_graph(model.graph, again.graph);
+  expect_same_interface(model.graph, again.graph);
+  EXPECT_EQ(again.info.metadata, model.info.metadata);
+  if (!std::getenv("BITWRIGHT_KEEP")) std::filesystem::remove(file);  // kept for tests/referee/onnx_roundtrip.py
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WrittenModel,
+                         testing::Values("cifar10/resnet20_cifar10.onnx", "cifar10/resnet32_cifar10.onnx", "onnx/mobilenet_v2.onnx",
+                                         "onnx/squeezenet1_1.onnx", "onnx/mobilenet_v2_ort_qdq.onnx",
+                                         "onnx/FastestDet.onnx", "onnx/yunet_n_320_320.onnx",
+                                         "lstm/silero_vad/silero_vad_16k_op15.onnx", "lstm/dtln/model_1.onnx",
+                                         "lstm/dtln/model_2.onnx",
+                                         "lstm/char_lstm/char_lstm.onnx"));
+
+/// y = x + w
+Model add_model(Tensor w) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId x = g.add_value("x", w.dtype()), y = g.add_value("y", w.dtype());
+  for (const ValueId id : {x, y}) g.value(id).has_shape = true, g.value(id).shape = w.shape();
+  g.value(x).shape[0] = g.value(y).shape[0] = g.symbol("batch");
+  g.inputs = {x};
+  g.outputs = {y};
+  g.add_node("Add", {x, g.add_constant("w", std::move(w))}, {y}, "add");
+  return model;
+}
+
+TEST(Export, LargeTensorsLieBesideTheModel) {
+  Tensor w(DType::f32, {1, 1000});
+  for (size_t i = 0; i < 1000; ++i) w.values<float>()[i] = static_cast<float>(i);
+  const std::string file = scratch("external.onnx");
+  const OnnxWritten written = write_onnx(add_model(w), file, {.opset = {}, .external_above = 100});
+  EXPECT_EQ(written.opset, 13);
+  EXPECT_EQ(std::filesystem::file_size(file + ".data"), 4000u);
+  const Model again = read_onnx(file);
+  EXPECT_TRUE(identical(*again.graph.constant(again.graph.nodes[0].inputs[1]), w));
+  EXPECT_EQ(again.graph.shape_text(again.graph.value(again.graph.inputs[0]).shape), "[batch,1000]");
+}
+
+TEST(Export, NamesAreUniqueAndKeptAtTheInterface) {
+  Model model = add_model(Tensor(DType::f32, {1, 2}));
+  Graph& g = model.graph;
+  g.value(g.nodes[0].inputs[1]).name = "y";  // the constant gives way to the output
+  const std::string file = scratch("names.onnx");
+  write_onnx(model, file);
+  const Model again = read_onnx(file);
+  EXPECT_EQ(again.graph.value(again.graph.outputs[0]).name, "y");
+  EXPECT_EQ(again.graph.value(again.graph.nodes[0].inputs[1]).name, "y_1");
+}
+
+TEST(Export, OpsetThatCannotHoldANodeIsRefused) {
+  Model model = add_model(Tensor(DType::f32, {1, 2}));
+  Graph& g = model.graph;
+  const ValueId low = g.add_constant("low", Tensor::scalar(0.0f)), z = g.add_value("z", DType::f32);
+  g.add_node("Clip", {g.outputs[0], low}, {z}, "clip");
+  g.outputs = {z};
+  const std::string file = scratch("refused.onnx");
+  try {
+    write_onnx(model, file, {.opset = 9});
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::unsupported);
+    EXPECT_EQ(std::string(e.what()), file + ": node 'clip' (Clip): needs opset 11, asked for 9");
+  }
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST(Export, FourBitCodesRaiseTheOpset) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId codes = g.add_constant("codes", Tensor(DType::i4, {3})), s = g.add_constant("s", Tensor::scalar(1.0f));
+  const ValueId y = g.add_value("y", DType::f32);
+  g.outputs = {y};
+  g.add_node("DequantizeLinear", {codes, s}, {y}, "dq");
+  const std::string file = scratch("int4.onnx");
+  EXPECT_EQ(write_onnx(model, file).opset, 21);
+  const Model again = read_onnx(file);
+  EXPECT_EQ(again.graph.value(again.graph.nodes[0].inputs[0]).dtype, DType::i4);
+  EXPECT_EQ(again.info.ir_version, 10);
+}
+
+}  // namespace
+}  // namespace bitwright
