@@ -3,35 +3,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/convolution.hpp"
 #include "ops/gemm.hpp"
 #include "ops/real.hpp"
-#include "ops/window.hpp"
 
 namespace bitwright {
 namespace {
-
-struct Problem {
-  Window w;
-  int64_t batch, channels, groups, features;  // channels and features: over all groups
-};
-
-Problem read_problem(const OpContext& c) {
-  const Shape &x = c.input(0).shape(), &weights = c.input(1).shape();
-  if (weights.size() != x.size())
-    c.malformed(str("input ", to_string(x), " and weights ", to_string(weights), " have different ranks"));
-  Shape kernel(weights.begin() + std::min<std::ptrdiff_t>(2, std::ssize(weights)), weights.end());
-  if (c.node().attr_ints("kernel_shape", kernel) != kernel)
-    c.malformed(str("kernel_shape differs from the weights' ", to_string(weights)));
-  Problem p{read_window(c, x, kernel), x[0], x[1], c.node().attr_int("group", 1), weights[0]};
-  if (p.groups < 1 || p.features % p.groups != 0 || p.channels % p.groups != 0 ||
-      weights[1] != p.channels / p.groups) {
-    c.malformed(str("weights ", to_string(weights), " do not fit ", p.channels, " input channels in ", p.groups,
-                    " groups"));
-  }
-  if (c.has(2) && c.input(2).shape() != Shape{p.features})
-    c.malformed(str("the bias has shape ", to_string(c.input(2).shape()), ", wanted [", p.features, "]"));
-  return p;
-}
 
 // Columns of the unfolded input: row (channel, tap), column = output position.
 PackColumns unfold(const float* x, const Window& w, int64_t channels) {
@@ -82,7 +59,7 @@ void depthwise(const float* x, const float* weights, float bias, const Window& w
   }
 }
 
-void compute(const OpContext& c, const Problem& p, const float* x, const float* weights, const float* bias, float* y) {
+void compute(const OpContext& c, const Convolution& p, const float* x, const float* weights, const float* bias, float* y) {
   const Window& w = p.w;
   const int64_t in = w.in_size(), out = w.out_size();
   const int64_t channels = p.channels / p.groups, features = p.features / p.groups, k = channels * w.taps();
@@ -101,12 +78,6 @@ void compute(const OpContext& c, const Problem& p, const float* x, const float* 
       gemm(c, rows, out, unfold(x + (n * p.channels + g * channels) * in, w, channels),
            y + (n * p.features + g * features) * out, out, bias ? bias + g * features : nullptr);
   }
-}
-
-Shape output_shape(const Problem& p) {
-  Shape shape = {p.batch, p.features};
-  for (const int64_t extent : p.w.out_shape()) shape.push_back(extent);
-  return shape;
 }
 
 void activate(const OpContext& c, float* y, int64_t count) {
@@ -134,8 +105,8 @@ void add_to(const OpContext& c, const Shape& shape, float* y) {
 
 // Only FusedConv can have a fourth input or the attribute `activation`.
 void run_conv(OpContext& c) {
-  const Problem p = read_problem(c);
-  RealOutput y(c, 0, real_type(c, 0), output_shape(p));
+  const Convolution p = read_convolution(c, 0, 1, 2);
+  RealOutput y(c, 0, real_type(c, 0), p.output_shape());
   if (c.shape_only() || y.elements() == 0) return;
   const RealInput x(c, 0), weights(c, 1);
   const Tensor bias = c.has(2) ? to_f32(c.data(2)) : Tensor();

@@ -2,48 +2,12 @@
 // channel axis is the last one of a MatMul's weights; of a Gemm's B it is 1, or 0 with transB: the quantizer looks.
 #include <algorithm>
 
-#include "ops/broadcast.hpp"
 #include "ops/gemm.hpp"
+#include "ops/product.hpp"
 #include "ops/real.hpp"
 
 namespace bitwright {
 namespace {
-
-struct Product {
-  int64_t m, n, k;
-  Shape lead_a, lead_b, lead, shape;  // batch extents of the operands and the result, and the result's shape
-};
-
-Product read_product(const OpContext& c) {
-  Shape a = c.input(0).shape(), b = c.input(1).shape();
-  if (a.empty() || b.empty()) c.malformed("an operand is a scalar");
-  const bool row = a.size() == 1, column = b.size() == 1;  // vectors get an axis of 1 that the result loses
-  if (row) a.insert(a.begin(), 1);
-  if (column) b.push_back(1);
-  Product p{a[a.size() - 2], b.back(), a.back(), {a.begin(), a.end() - 2}, {b.begin(), b.end() - 2}, {}, {}};
-  if (b[b.size() - 2] != p.k)
-    c.malformed(str("shapes ", to_string(c.input(0).shape()), " and ", to_string(c.input(1).shape()),
-                    " cannot be multiplied"));
-  p.lead = p.shape = broadcast_shapes(c, p.lead_a, p.lead_b);
-  if (!row) p.shape.push_back(p.m);
-  if (!column) p.shape.push_back(p.n);
-  return p;
-}
-
-// f(index of the left matrix, of the right one, of the result) for every product of the batch.
-template <class F>
-void for_each_product(const Product& p, F f) {
-  const Shape sa = broadcast_strides(p.lead_a, p.lead), sb = broadcast_strides(p.lead_b, p.lead);
-  const int64_t count = elements_of(p.lead);
-  for (int64_t i = 0; i < count; ++i) {
-    int64_t rest = i, at_a = 0, at_b = 0;
-    for (size_t d = p.lead.size(); d-- > 0; rest /= p.lead[d]) {
-      at_a += rest % p.lead[d] * sa[d];
-      at_b += rest % p.lead[d] * sb[d];
-    }
-    f(at_a, at_b, i);
-  }
-}
 
 void multiply_real(OpContext& c, const Product& p) {
   RealOutput y(c, 0, real_type(c, 0), p.shape);
@@ -85,7 +49,7 @@ void multiply_integers(OpContext& c, const Product& p) {
 void run_matmul(OpContext& c) {
   if (c.input(0).dtype() != c.input(1).dtype())
     c.malformed(str("operands are ", name_of(c.input(0).dtype()), " and ", name_of(c.input(1).dtype())));
-  const Product p = read_product(c);
+  const Product p = read_product(c, c.input(0).shape(), c.input(1).shape());
   return is_integer(c.input(0).dtype()) ? multiply_integers(c, p) : multiply_real(c, p);
 }
 
