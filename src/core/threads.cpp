@@ -9,6 +9,13 @@
 #include <vector>
 
 namespace bitwright {
+namespace {
+
+thread_local int worker_index = 0;
+
+}  // namespace
+
+int Threads::worker() { return worker_index; }
 
 struct Threads::State {
   std::mutex mutex;
@@ -50,7 +57,11 @@ struct Threads::State {
 Threads::Threads(int count)
     : count_(count > 0 ? count : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
       state_(std::make_unique<State>()) {
-  for (int i = 1; i < count_; ++i) state_->workers.emplace_back([this] { state_->serve(); });
+  for (int i = 1; i < count_; ++i)
+    state_->workers.emplace_back([this, i] {
+      worker_index = i;
+      state_->serve();
+    });
 }
 
 Threads::~Threads() {

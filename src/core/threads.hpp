@@ -17,6 +17,8 @@ class Threads {
   Threads& operator=(const Threads&) = delete;
 
   int count() const { return count_; }
+  /// Which worker the calling thread is, in [0, count): for scratch memory. 0 outside run().
+  static int worker();
   /// Calls body(chunk) for every chunk in [0, chunks), in any order, from several threads; returns when all are done.
   /// An exception thrown by a body is rethrown here (the first one).
   void run(int64_t chunks, const std::function<void(int64_t)>& body);

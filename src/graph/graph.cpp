@@ -138,6 +138,12 @@ void collect_outer_reads(const Graph& nested, std::vector<ValueId>& reads) {
 
 }  // namespace
 
+std::vector<ValueId> outer_reads(const Graph& nested) {
+  std::vector<ValueId> reads;
+  collect_outer_reads(nested, reads);
+  return reads;
+}
+
 Uses::Uses(const Graph& graph) {
   for (size_t position = 0; position < graph.nodes.size(); ++position) {
     const Node& node = graph.nodes[position];
@@ -147,9 +153,7 @@ Uses::Uses(const Graph& graph) {
     for (size_t i = 0; i < node.inputs.size(); ++i)
       if (node.inputs[i] != ValueId::none) uses_[node.inputs[i]].push_back({node.id, static_cast<uint16_t>(i), false});
     for_each_nested(node, [&](const Graph& nested) {
-      std::vector<ValueId> reads;
-      collect_outer_reads(nested, reads);
-      for (const ValueId id : reads) uses_[id].push_back({node.id, 0, true});
+      for (const ValueId id : outer_reads(nested)) uses_[id].push_back({node.id, 0, true});
     });
   }
   for (size_t i = 0; i < graph.outputs.size(); ++i)
@@ -226,9 +230,7 @@ void sort_nodes(Graph& graph) {
     };
     for (const ValueId id : graph.nodes[i].inputs) need(id);
     for_each_nested(graph.nodes[i], [&](const Graph& nested) {
-      std::vector<ValueId> reads;
-      collect_outer_reads(nested, reads);
-      for (const ValueId id : reads) need(id);
+      for (const ValueId id : outer_reads(nested)) need(id);
     });
   }
   // Depth first with an explicit stack: hostile files may be a chain of a million nodes.

@@ -117,6 +117,9 @@ class Graph {
   std::unordered_map<ValueId, Value> values_;
 };
 
+/// Values of enclosing graphs that a nested graph (and those inside it) reads.
+std::vector<ValueId> outer_reads(const Graph& nested);
+
 /// Where a value is read: input `index` of a node, or (node none) output `index` of the graph. `nested`: read inside the
 /// node's sub-graphs.
 struct Use {

@@ -1,0 +1,275 @@
+#include "runtime/linear.hpp"
+
+#include <cstring>
+
+namespace bitwright {
+namespace {
+
+RequantizeProfile kernel_profile(Profile profile) {
+  switch (profile) {
+    case Profile::ort: return RequantizeProfile::ort;
+    case Profile::real: return RequantizeProfile::real;
+    case Profile::tflite: return RequantizeProfile::tflite;
+  }
+  return RequantizeProfile::ort;
+}
+
+/// One value per channel from a parameter that has one in all or one each.
+template <class T>
+std::vector<T> per_channel(const Tensor& parameter, int64_t channels, T fallback) {
+  std::vector<T> values(static_cast<size_t>(channels), fallback);
+  if (parameter.empty()) return values;
+  for (int64_t c = 0; c < channels; ++c)
+    values[static_cast<size_t>(c)] = static_cast<T>(value_as_double(parameter, parameter.elements() == 1 ? 0 : c));
+  return values;
+}
+
+/// Unsigned codes become signed ones, their zero points with them, so that kernels see i8 only.
+Tensor signed_codes(const Tensor& codes, std::vector<int32_t>& zeros) {
+  if (codes.dtype() != DType::u8) return codes;
+  Tensor shifted(DType::i8, codes.shape());
+  const auto from = codes.values<uint8_t>();
+  const auto to = shifted.values<int8_t>();
+  for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<int8_t>(from[i] - 128);
+  for (int32_t& zero : zeros) zero -= 128;
+  return shifted;
+}
+
+std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear) {
+  const Entry* entry = lowering.input_entry(node, input);
+  if (!entry || entry->codes.empty()) return "its weights are float";
+  if (entry->chain.size() != 1) return "its weights are quantized more than once";
+  const Grid& grid = entry->chain[0];
+  const int rank = static_cast<int>(entry->codes.rank());
+  const int grid_axis = grid.layout.axis < 0 ? grid.layout.axis + rank : grid.layout.axis;
+  if (!grid.format->is_integer || !grid.table.empty()) return str("its weights are ", grid.format->name);
+  if (grid.layout.kind == Layout::block) return "its weights have a scale per block";
+  if (grid.layout.kind == Layout::channel && grid_axis != axis) return "its weights' scales do not follow its outputs";
+  if (!grid.zero.empty() && !is_integer(grid.zero.dtype())) return "its weights have a float zero point";
+  linear.weight_scale = per_channel<float>(grid.scale, linear.channels, 1.0f);
+  linear.weight_zero = per_channel<int32_t>(grid.zero, linear.channels, 0);
+  linear.weights = signed_codes(entry->codes, linear.weight_zero);
+  if (linear.weights.dtype() != DType::i8 && linear.weights.dtype() != DType::i16)
+    return str("its weights are stored as ", name_of(linear.weights.dtype()));
+  for (const int32_t zero : linear.weight_zero) linear.has_weight_zero = linear.has_weight_zero || zero != 0;
+  return {};
+}
+
+/// The code of a bias value: clamp(rne(b / s)) in int32, the quotient in float32 as QuantizeLinear computes it.
+int32_t bias_code(float bias, float scale) {
+  const double v = std::nearbyint(static_cast<double>(bias / scale));
+  return static_cast<int32_t>(std::min(std::max(v, -2147483648.0), 2147483647.0));
+}
+
+std::string read_bias(const Lowering& lowering, const Node& node, size_t input, Linear& linear) {
+  if (node.input(input) == ValueId::none) return {};
+  const Entry* entry = lowering.input_entry(node, input);
+  const Tensor* constant = lowering.constant(node.input(input));
+  if (!constant || constant->elements() != linear.channels) return "its bias is not one constant per output";
+  if (!entry) {
+    const Tensor values = to_f32(*constant);
+    linear.float_bias.assign(values.values<float>().begin(), values.values<float>().end());
+    return {};
+  }
+  std::vector<float> scale(static_cast<size_t>(linear.channels));
+  for (size_t c = 0; c < scale.size(); ++c) scale[c] = linear.src.scale * linear.weight_scale[c];
+  if (!entry->chain.empty()) {
+    const auto given = per_channel<float>(entry->chain[0].scale, linear.channels, 1.0f);
+    if (given != scale) return "its bias has another scale than input times weights";
+  }
+  linear.bias.resize(scale.size());
+  for (size_t c = 0; c < scale.size(); ++c) {
+    const auto i = static_cast<int64_t>(c);
+    linear.bias[c] = entry->codes.empty() ? bias_code(static_cast<float>(value_as_double(*constant, i)), scale[c])
+                                          : static_cast<int32_t>(value_as_int(entry->codes, i));
+  }
+  return {};
+}
+
+}  // namespace
+
+std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,
+                                              size_t bias_input, int axis, int64_t channels) {
+  Linear linear;
+  linear.channels = channels;
+  const auto src = lowering.input_grid(node, 0);
+  if (!src) return "its input is float";
+  linear.src = *src;
+  if (std::string reason = read_weights(lowering, node, weight_input, axis, linear); !reason.empty()) return reason;
+  if (std::string reason = read_bias(lowering, node, bias_input, linear); !reason.empty()) return reason;
+  linear.tail = lowering.clamp_tail(node.output());
+  linear.dst = lowering.output_grid(linear.tail.value);
+  if (!linear.dst) {
+    linear.tail = {.value = node.output()};
+    linear.dst = lowering.output_grid(node.output());
+  }
+  if (linear.dst && !linear.float_bias.empty()) return "its bias is float";
+  return linear;
+}
+
+Output Leaving::output(void* data, int64_t stride) const {
+  Output out;
+  out.type = type;
+  out.data = data;
+  out.stride = stride;
+  if (to_codes) {
+    out.requantize = requantize.view();
+  } else {
+    out.dequantize.scale = scale.data();
+    out.dequantize.bias = bias.empty() ? nullptr : bias.data();
+  }
+  return out;
+}
+
+Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Reach>& reach,
+                     std::vector<std::string>& notes) {
+  constexpr size_t kSlack = 64;  // vectors may be read past the last channel
+  Leaving leaving;
+  if (!linear.dst) {
+    for (const float scale : linear.weight_scale) leaving.scale.push_back(linear.src.scale * scale);
+    leaving.scale.resize(leaving.scale.size() + kSlack);
+    leaving.bias = linear.float_bias;
+    if (!leaving.bias.empty()) leaving.bias.resize(leaving.bias.size() + kSlack);
+    return leaving;
+  }
+  const EngineGrid& dst = *linear.dst;
+  leaving.to_codes = true;
+  leaving.type = dst.type;
+  RequantizeSpec spec{.profile = kernel_profile(profile), .src_scale = linear.src.scale, .dst_scale = dst.scale,
+                      .weight_scale = linear.weight_scale, .zero_point = dst.zero, .lo = dst.lo, .hi = dst.hi};
+  // A clamp before a monotone quantizer is a clamp of codes.
+  spec.lo = std::max(spec.lo, dst.code(linear.tail.lo));
+  spec.hi = std::min(spec.hi, dst.code(linear.tail.hi));
+  leaving.requantize = plan_requantize(spec, reach);
+  int64_t evaluations = 0;
+  for (const ChannelProof& proof : leaving.requantize.proof) evaluations += proof.evaluations;
+  notes.push_back(leaving.requantize.refused.empty()
+                      ? str("requantize equals profile ", name_of(profile), " on every reachable accumulator (",
+                            linear.channels, " channels, ", evaluations, " evaluations)")
+                      : leaving.requantize.refused);
+  return leaving;
+}
+
+std::vector<Reach> reach_of(const Linear& linear, int64_t k, int64_t column_stride, int64_t k_stride) {
+  std::vector<Reach> reach;
+  dispatch(linear.weights.dtype(), [&]<class T>(T*) {
+    if constexpr (std::is_integral_v<T>) {
+      const T* data = linear.weights.values<T>().data();
+      for (int64_t c = 0; c < linear.channels; ++c) {
+        const auto at = static_cast<size_t>(c);
+        ReachSum sum(linear.src_codes(), linear.bias.empty() ? 0 : linear.bias[at]);
+        for (int64_t i = 0; i < k; ++i)
+          sum.add(static_cast<int64_t>(data[c * column_stride + i * k_stride]) - linear.weight_zero[at]);
+        reach.push_back(sum.reach());
+      }
+    }
+  });
+  return reach;
+}
+
+namespace {
+
+/// src float on its grid -> integer-valued float q - z.
+class CenterStep : public Step {
+ public:
+  CenterStep(BufferId src, BufferId dst, EngineGrid grid) : grid_(grid) {
+    info.kernel = "codes as float";
+    reads = {src};
+    writes = {dst};
+  }
+  void run(StepContext& context) const override {
+    const auto from = context.at(reads[0]).values<float>();
+    const auto to = context.at(writes[0]).values<float>();
+    for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(grid_.code(from[i]) - grid_.zero);
+  }
+
+ private:
+  EngineGrid grid_;
+};
+
+/// Integer-valued float accumulators -> the float value of the result's code, by the definition of the profile.
+class SimulatedLeaveStep : public Step {
+ public:
+  SimulatedLeaveStep(BufferId src, BufferId dst, const Linear& linear, Leaving leaving, int64_t channel_axis_from_end)
+      : linear_(linear), leaving_(std::move(leaving)), axis_(channel_axis_from_end) {
+    info.kernel = "requantize (definition)";
+    reads = {src};
+    writes = {dst};
+  }
+  void run(StepContext& context) const override {
+    const Tensor& src = context.at(reads[0]);
+    const auto from = src.values<float>();
+    const auto to = context.at(writes[0]).values<float>();
+    int64_t inner = 1;
+    for (int64_t d = src.rank() - axis_ + 1; d < src.rank(); ++d) inner *= src.dim(d);
+    const Output out = leaving_.output(nullptr, 0);
+    for (size_t i = 0; i < from.size(); ++i) {
+      const int64_t channel = static_cast<int64_t>(i) / inner % linear_.channels;
+      const auto c = static_cast<size_t>(channel);
+      const int64_t acc = static_cast<int64_t>(from[i]) + (linear_.bias.empty() ? 0 : linear_.bias[c]);
+      if (linear_.dst) {
+        const int32_t code = requantize_exact(out.requantize, acc, channel);
+        to[i] = static_cast<float>(code - linear_.dst->zero) * linear_.dst->scale;
+      } else {
+        to[i] = static_cast<float>(acc) * leaving_.scale[c];
+        if (!leaving_.bias.empty()) to[i] += leaving_.bias[c];
+      }
+    }
+  }
+
+ private:
+  Linear linear_;
+  Leaving leaving_;
+  int64_t axis_;
+};
+
+}  // namespace
+
+Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linear, size_t weight_input, size_t bias_input,
+                       int weight_axis, int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
+  constexpr int64_t kExact = int64_t{1} << 24;
+  for (const Reach& r : reach)
+    if (r.lo <= -kExact || r.hi >= kExact) return "its sums do not fit a float32 exactly";
+  // Weights as integer-valued floats, the bias left out: it is added to the integer.
+  Tensor weights(DType::f32, linear.weights.shape());
+  const Shape strides = strides_of(weights.shape());
+  const auto out = weights.values<float>();
+  const int64_t stride = strides[static_cast<size_t>(weight_axis)], extent = weights.dim(weight_axis);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int64_t channel = at / stride % extent;
+    out[i] = static_cast<float>(value_as_int(linear.weights, at) - linear.weight_zero[static_cast<size_t>(channel)]);
+  }
+  const Tensor& x = *lowering.known(node.input(0));
+  const Tensor& y = *lowering.known(node.output());
+  const BufferId centered = lowering.make(DType::f32, x.shape());
+  lowering.add(std::make_unique<CenterStep>(lowering.floats(node, 0), centered, linear.src));
+  Node plain = node;
+  plain.inputs.resize(std::min(plain.inputs.size(), std::max(weight_input + 1, size_t{2})));
+  if (bias_input < plain.inputs.size()) plain.inputs.resize(bias_input);
+  const BufferId sums = lowering.make(DType::f32, y.shape());
+  lowering.add(operator_step(plain, {centered, lowering.make_constant(weights)}, {sums}));
+  const BufferId result = lowering.make(DType::f32, y.shape());
+  std::vector<std::string> notes;
+  Leaving leaving = make_leaving(linear, lowering.table().profile, reach, notes);
+  auto& leave = lowering.add(
+      std::make_unique<SimulatedLeaveStep>(sums, result, linear, std::move(leaving), channel_axis_from_end));
+  leave.info.node = node.id;
+  leave.info.name = display_name(node) + linear.tail.names;
+  leave.info.kernel = str("simulated ", node.op);
+  lowering.absorb(linear.tail);
+  if (linear.dst) {
+    lowering.define_floats(linear.tail.value, result);
+  } else {
+    lowering.define_raw(node.output(), result);
+  }
+  return {};
+}
+
+void define_linear(Lowering& lowering, const Node& node, const Linear& linear, BufferId buffer, Order order) {
+  lowering.absorb(linear.tail);
+  if (linear.dst) return lowering.define_codes(linear.tail.value, buffer, order);
+  lowering.define_raw(node.output(), lowering.reorder(buffer, order, Order::plain));
+}
+
+}  // namespace bitwright

@@ -1,0 +1,59 @@
+// What convolution and matrix product have in common when they run on codes: weights and bias from the table, the way the
+// result leaves (codes or float), and the simulated twin that computes the same on integer-valued floats.
+#pragma once
+
+#include "kernels/dot/pack.hpp"
+#include "kernels/requantize/output.hpp"
+#include "kernels/requantize/proof.hpp"
+#include "runtime/lowering.hpp"
+
+namespace bitwright {
+
+/// A linear node as the table describes it.
+struct Linear {
+  EngineGrid src;
+  Tensor weights;                  // codes as in the model: i8, or i16 for wide formats; unsigned ones shifted to signed
+  std::vector<float> weight_scale; // one per output channel
+  std::vector<int32_t> weight_zero;  // one per output channel
+  bool has_weight_zero = false;
+  std::vector<int32_t> bias;       // codes of scale fl32(sx * sw); empty: none
+  std::vector<float> float_bias;   // a bias that has no entry: only for float results
+  Lowering::Tail tail;             // where the result goes
+  std::optional<EngineGrid> dst;   // of tail.value; none: float result
+  int64_t channels = 0;
+
+  SrcCodes src_codes() const { return {src.zero, src.lo, src.hi}; }
+  /// i8 weights without zero points and 8-bit activations: what the fast kernels take.
+  bool is_plain() const { return src.type == DType::u8 && weights.dtype() == DType::i8 && !has_weight_zero; }
+};
+
+/// Reads the table for node input 0 (activations), `weight_input` (codes, output channels along `axis`), `bias_input`.
+/// The reason names what stands in the way.
+std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,
+                                              size_t bias_input, int axis, int64_t channels);
+
+/// How a result leaves: owns what Output points to.
+struct Leaving {
+  RequantizePlan requantize;
+  std::vector<float> scale;  // float result: fl32(sx * sw) per channel
+  std::vector<float> bias;
+  bool to_codes = false;
+  DType type = DType::f32;
+
+  Output output(void* data, int64_t stride) const;
+};
+/// `reach`: accumulators that can occur, per channel. Adds certificates to `notes`.
+Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Reach>& reach,
+                     std::vector<std::string>& notes);
+/// Reach of weights [channels] of any type: element (c, k) at data[c * column_stride + k * k_stride].
+std::vector<Reach> reach_of(const Linear& linear, int64_t k, int64_t column_stride, int64_t k_stride);
+
+/// The simulated form: the node's own float operator on integer-valued floats, which is exact while every partial sum stays
+/// below 2^24, then the profile's definition of requantizing. Returns a reason when that bound does not hold.
+Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linear, size_t weight_input, size_t bias_input,
+                       int weight_axis, int64_t channel_axis_from_end, const std::vector<Reach>& reach);
+
+/// Defines the result of a linear node whose kernel wrote `buffer`.
+void define_linear(Lowering& lowering, const Node& node, const Linear& linear, BufferId buffer, Order order);
+
+}  // namespace bitwright

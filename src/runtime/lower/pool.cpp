@@ -1,0 +1,111 @@
+// Pooling on codes, channels last. Maximum: the greatest code. Average: the exact sum, requantized once.
+#include "kernels/elementwise/select.hpp"
+#include "kernels/requantize/proof.hpp"
+#include "runtime/lowering.hpp"
+
+namespace bitwright {
+namespace {
+
+class PoolStep : public Step {
+ public:
+  PoolArgs args;
+  RequantizePlan plan;
+  ElementwiseKernel<PoolArgs> kernel = nullptr;
+
+  void run(StepContext& context) const override {
+    PoolArgs mine = args;
+    mine.src = context.at(reads[0]).raw();
+    mine.dst = context.at(writes[0]).raw();
+    if (plan.channels > 0) mine.requantize = plan.view();
+    const int64_t pixels = mine.n * mine.oh * mine.ow;
+    const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, mine.kh * mine.kw * mine.c));
+    context.rows(pixels, grain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+  }
+};
+
+/// Window of MaxPool and AveragePool; false for what the kernels do not do (three dimensions).
+bool set_window(const Node& node, const Tensor& x, const Tensor& y, PoolArgs& p) {
+  const int64_t spatial = x.rank() - 2;
+  if (spatial < 1 || spatial > 2) return false;
+  const bool flat = spatial == 1;
+  p.n = x.dim(0), p.c = x.dim(1), p.h = flat ? 1 : x.dim(2), p.w = x.dim(-1);
+  p.oh = flat ? 1 : y.dim(2), p.ow = y.dim(-1);
+  if (node.is("GlobalAveragePool") || node.is("GlobalMaxPool")) {
+    p.kh = p.h, p.kw = p.w;
+    return true;
+  }
+  const auto count = static_cast<size_t>(spatial);
+  const auto kernel = node.attr_ints("kernel_shape");
+  const auto strides = node.attr_ints("strides", std::vector<int64_t>(count, 1));
+  const auto dilations = node.attr_ints("dilations", std::vector<int64_t>(count, 1));
+  auto pads = node.attr_ints("pads", std::vector<int64_t>(2 * count, 0));
+  const std::string auto_pad = node.attr_string("auto_pad", "NOTSET");
+  for (size_t d = 0; d < count && auto_pad != "NOTSET"; ++d) {
+    const int64_t effective = (kernel[d] - 1) * dilations[d] + 1;
+    const int64_t total = std::max<int64_t>(0, (y.dim(static_cast<int64_t>(d) + 2) - 1) * strides[d] + effective -
+                                                   x.dim(static_cast<int64_t>(d) + 2));
+    pads[d] = auto_pad == "SAME_UPPER" ? total / 2 : auto_pad == "SAME_LOWER" ? total - total / 2 : 0;
+    pads[d + count] = auto_pad == "VALID" ? 0 : total - pads[d];
+  }
+  p.kh = flat ? 1 : kernel[0], p.kw = kernel[count - 1];
+  p.stride_h = flat ? 1 : strides[0], p.stride_w = strides[count - 1];
+  p.dilation_h = flat ? 1 : dilations[0], p.dilation_w = dilations[count - 1];
+  p.pad_top = flat ? 0 : pads[0], p.pad_left = pads[count - 1];
+  p.pad_bottom = flat ? 0 : pads[count], p.pad_right = pads[2 * count - 1];
+  p.count_padding = node.attr_int("count_include_pad", 0) != 0;
+  return true;
+}
+
+Reason lower_pool(Lowering& lowering, const Node& node) {
+  const bool average = node.is("AveragePool") || node.is("GlobalAveragePool");
+  const Tensor &x = *lowering.known(node.input(0)), &y = *lowering.known(node.output());
+  const auto src = lowering.input_grid(node, 0), dst = lowering.output_grid(node.output());
+  if (!src) return "its input is float";
+  if (!dst) return "its result is float";
+  if (!average && *src != *dst) return "input and result have different grids";
+  if (node.outputs.size() > 1) return "it also returns indices";
+  if (src->type != dst->type) return "input and result have different code types";
+  auto step = std::make_unique<PoolStep>();
+  PoolArgs& p = step->args;
+  if (!set_window(node, x, y, p)) return str("pools over ", x.rank() - 2, " dimensions");
+  p.type = src->type;
+  p.src_zero = src->zero;
+  p.requantize.lo = dst->lo, p.requantize.hi = dst->hi;
+  const auto& table = elementwise_kernels();
+  if (average) {
+    if (p.count_padding && node.attr_int("ceil_mode", 0)) return "counts padding with ceil_mode";
+    const int64_t most = p.kh * p.kw;
+    RequantizeSpec spec{.src_scale = src->scale, .dst_scale = dst->scale, .weight_scale = {1.0f},
+                        .zero_point = dst->zero, .lo = dst->lo, .hi = dst->hi};
+    spec.profile = lowering.table().profile == Profile::real     ? RequantizeProfile::real
+                   : lowering.table().profile == Profile::tflite ? RequantizeProfile::tflite
+                                                                 : RequantizeProfile::ort;
+    const bool padded = p.pad_top || p.pad_left || p.pad_bottom || p.pad_right || node.attr_int("ceil_mode", 0);
+    p.first_count = padded && !p.count_padding ? 1 : most;
+    step->plan = plan_mean(spec, p.first_count, most, src->zero, src->hi);
+  }
+  const auto choice = select_elementwise(average ? table.average_pool : table.max_pool, src->type == DType::u8,
+                                         lowering.simulated() ? Isa::ref : lowering.options().isa);
+  step->kernel = choice.row->kernel;
+  step->info.node = node.id;
+  step->info.name = display_name(node);
+  step->info.kernel = choice.row->name;
+  step->info.bytes = x.elements() + y.elements();
+  step->reads = {lowering.codes(node, 0, Order::channels_last)};
+  const BufferId out = lowering.make(dst->type, channels_last_shape(y.shape()));
+  step->writes = {out};
+  lowering.add(std::move(step));
+  lowering.define_codes(node.output(), out, Order::channels_last);
+  return {};
+}
+
+const LoweringRule kRules[] = {{"MaxPool", lower_pool},
+                               {"AveragePool", lower_pool},
+                               {"GlobalAveragePool", lower_pool},
+                               {"GlobalMaxPool", lower_pool}};
+
+}  // namespace
+
+std::span<const LoweringRule> lowerings_pool() { return kRules; }
+
+}  // namespace bitwright

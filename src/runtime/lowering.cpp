@@ -1,0 +1,380 @@
+#include "runtime/lowering.hpp"
+
+#include <cmath>
+
+namespace bitwright {
+
+#define BW_ITEM(stem) std::span<const LoweringRule> lowerings_##stem();
+#include "runtime_lower.inc"
+#undef BW_ITEM
+
+namespace {
+
+const std::vector<LoweringRule>& all_rules() {
+  static const auto rules = [] {
+    std::vector<LoweringRule> made;
+    auto add = [&](std::span<const LoweringRule> some) { made.insert(made.end(), some.begin(), some.end()); };
+#define BW_ITEM(stem) add(lowerings_##stem());
+#include "runtime_lower.inc"
+#undef BW_ITEM
+    return made;
+  }();
+  return rules;
+}
+
+bool has_nested(const Node& node) {
+  for (const auto& [key, attribute] : node.attributes)
+    if (std::holds_alternative<std::shared_ptr<Graph>>(attribute)) return true;
+  return false;
+}
+
+/// Whether an entry changes values beforehand, so that codes or rounded floats exist before the consumer runs.
+bool is_static(const Entry* entry) { return entry && entry->when != When::at_run && !entry->chain.empty(); }
+
+}  // namespace
+
+std::vector<const LoweringRule*> lowering_rules(const Node& node) {
+  std::vector<const LoweringRule*> rules;
+  for (const LoweringRule& rule : all_rules())
+    if (rule.op == "*" || (node.domain.empty() && rule.op == node.op)) rules.push_back(&rule);
+  return rules;
+}
+
+std::optional<EngineGrid> engine_grid(const Grid& grid) {
+  if (!grid.format->is_integer || grid.layout.kind != Layout::tensor || !grid.table.empty()) return {};
+  if (grid.format->bits > 16 || (!grid.zero.empty() && !is_integer(grid.zero.dtype()))) return {};
+  EngineGrid engine;
+  engine.scale = grid.scale.empty() ? 1.0f : static_cast<float>(value_as_double(grid.scale, 0));
+  engine.zero = grid.zero.empty() ? 0 : static_cast<int32_t>(value_as_int(grid.zero, 0));
+  engine.type = grid.format->storage;
+  if (grid.format->bits <= 8) {
+    engine.type = DType::u8;
+    engine.shift = grid.format->is_signed ? 128 : 0;
+  }
+  engine.zero += engine.shift;
+  engine.lo = grid.qmin + engine.shift;
+  engine.hi = grid.qmax + engine.shift;
+  if (engine.zero < engine.lo || engine.zero > engine.hi) return {};
+  return engine;
+}
+
+int32_t EngineGrid::code(float x) const {
+  const float v = x / scale;
+  if (v != v) return zero;
+  const float cut = std::min(std::max(v, static_cast<float>(lo - zero)), static_cast<float>(hi - zero));
+  return static_cast<int32_t>(std::nearbyint(cut)) + zero;
+}
+
+Shape channels_last_shape(const Shape& plain) {
+  Shape shape = plain;
+  shape.erase(shape.begin() + 1);
+  shape.push_back(plain[1]);
+  return shape;
+}
+
+Lowering::Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan)
+    : model_(model), options_(options), plan_(plan), uses_(model.graph), tapped_(options.taps.begin(), options.taps.end()) {
+  for (const auto& [id, value] : graph().values())
+    if (value.is_constant()) known_[id] = value.constant;
+  for (const Node& node : graph().nodes)
+    for (size_t i = 0; i < node.outputs.size(); ++i)
+      producer_[node.outputs[i]] = {node.id, Side::output, static_cast<uint16_t>(i)};
+  for (size_t i = 0; i < graph().inputs.size(); ++i) {
+    const ValueId id = graph().inputs[i];
+    producer_[id] = {kGraphInput, Side::output, static_cast<uint16_t>(i)};
+    known_[id] = Tensor::described(graph().value(id).dtype, input_shapes[i]);
+    plan_.inputs.push_back(plan_.add_buffer(Buffer::input, known_[id]));
+  }
+}
+
+void Lowering::run() {
+  for (const Node& node : graph().nodes) {
+    if (fold(node)) {
+      done_.insert(node.id);
+    } else {
+      infer(node);
+    }
+  }
+  for (size_t i = 0; i < graph().inputs.size(); ++i) define_raw(graph().inputs[i], plan_.inputs[i]);
+  for (const Node& node : graph().nodes)
+    if (!done_.count(node.id)) lower(node);
+  for (const ValueId id : graph().outputs) plan_.outputs.push_back(value_floats(id));
+  for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
+  for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
+}
+
+void Lowering::lower(const Node& node) {
+  bool all_known = true;
+  for (const ValueId id : node.inputs) all_known = all_known && (id == ValueId::none || known(id));
+  for (const ValueId id : node.outputs) all_known = all_known && (id == ValueId::none || known(id));
+  std::vector<std::string> refusals;
+  if (all_known) {
+    for (const LoweringRule* rule : lowering_rules(node)) {
+      const Reason reason = rule->lower(*this, node);
+      if (!reason) return;
+      if (!reason->empty()) refusals.push_back(*reason);
+    }
+  }
+  lower_general(*this, node, std::move(refusals));
+}
+
+/// Computes now what depends on constants and shapes only.
+bool Lowering::fold(const Node& node) {
+  const Op* op = find_op(node.domain, node.op);
+  if (!op || !op->deterministic || has_nested(node) || node.outputs.empty()) return false;
+  const bool shape_only = node.is("Shape") || node.is("Size");
+  std::vector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    const ValueId id = node.inputs[i];
+    const Tensor* tensor = id == ValueId::none ? nullptr : known(id);
+    if (id != ValueId::none && (!tensor || (!tensor->has_data() && !shape_only) || input_entry(node, i))) return false;
+    inputs.push_back(tensor ? *tensor : Tensor());
+  }
+  for (const ValueId id : node.outputs)
+    if (output_entry(id) || is_tapped(id)) return false;
+  std::vector<Tensor> outputs = evaluate(node, inputs);
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    if (node.outputs[i] != ValueId::none) define_known(node.outputs[i], std::move(outputs[i]));
+  return true;
+}
+
+void Lowering::infer(const Node& node) {
+  std::vector<Tensor> inputs, outputs;
+  for (const ValueId id : node.inputs) {
+    const Tensor* tensor = id == ValueId::none ? nullptr : known(id);
+    if (id != ValueId::none && !tensor) return;
+    inputs.push_back(tensor ? *tensor : Tensor());
+  }
+  if (!infer_outputs(node, inputs, outputs)) return;
+  for (size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] == ValueId::none) continue;
+    // Only type and shape: an operator may have passed on an input's contents, which folding decides about.
+    if (!outputs[i].empty()) define_known(node.outputs[i], Tensor::described(outputs[i].dtype(), outputs[i].shape()));
+  }
+}
+
+const Tensor* Lowering::known(ValueId value) const {
+  const auto at = known_.find(value);
+  return at == known_.end() ? nullptr : &at->second;
+}
+
+const Tensor* Lowering::constant(ValueId value) const {
+  const Tensor* tensor = known(value);
+  return tensor && tensor->has_data() ? tensor : nullptr;
+}
+
+// ---- the table
+
+const Entry* Lowering::input_entry(const Node& node, size_t i) const {
+  if (options_.target == Target::floating) return nullptr;
+  return table().find({node.id, Side::input, static_cast<uint16_t>(i)});
+}
+
+const Entry* Lowering::output_entry(ValueId value) const {
+  if (options_.target == Target::floating) return nullptr;
+  const auto at = producer_.find(value);
+  return at == producer_.end() ? nullptr : table().find(at->second);
+}
+
+std::optional<EngineGrid> Lowering::input_grid(const Node& node, size_t i) const {
+  const Entry* entry = input_entry(node, i);
+  if (!entry) entry = output_entry(node.input(i));
+  return is_static(entry) ? engine_grid(entry->chain.back()) : std::nullopt;
+}
+
+std::optional<EngineGrid> Lowering::output_grid(ValueId value) const {
+  const Entry* entry = output_entry(value);
+  return is_static(entry) && entry->chain.size() == 1 ? engine_grid(entry->chain[0]) : std::nullopt;
+}
+
+// ---- forms
+
+BufferId Lowering::make(DType type, Shape shape) {
+  return plan_.add_buffer(Buffer::arena, Tensor::described(type, std::move(shape)));
+}
+
+BufferId Lowering::make_constant(Tensor tensor) { return plan_.add_buffer(Buffer::constant, std::move(tensor)); }
+
+BufferId Lowering::make_unknown() { return plan_.add_buffer(Buffer::made, {}); }
+
+BufferId Lowering::through_chain(BufferId floats, std::span<const Grid> chain) {
+  for (const Grid& grid : chain) {
+    const Buffer& from = plan_.buffers[static_cast<size_t>(floats)];
+    const BufferId to = from.tensor.empty() ? make_unknown() : make(DType::f32, from.tensor.shape());
+    add(fake_quantize_step(floats, to, grid));
+    floats = to;
+  }
+  return floats;
+}
+
+BufferId Lowering::value_floats(ValueId value) {
+  Forms& forms = forms_[value];
+  if (forms.floats != kNoBuffer) return forms.floats;
+  if (const Tensor* tensor = constant(value)) return forms.floats = make_constant(*tensor);
+  const Entry* entry = output_entry(value);
+  if (!is_static(entry)) {
+    BW_CHECK(forms.raw != kNoBuffer);
+    return forms.floats = forms.raw;
+  }
+  const bool has_codes = forms.plain != kNoBuffer || forms.channels_last != kNoBuffer;
+  if (!simulated() && known(value) && output_grid(value)) {
+    const BufferId from = value_codes(value, Order::plain);
+    const BufferId to = make(DType::f32, known(value)->shape());
+    add(dequantize_step(from, to, *output_grid(value)));
+    return forms_[value].floats = to;
+  }
+  BW_CHECK(!has_codes);
+  return forms_[value].floats = through_chain(forms.raw, entry->chain);
+}
+
+BufferId Lowering::reorder(BufferId buffer, Order from, Order to) {
+  if (from == to) return buffer;
+  const Tensor& source = plan_.buffers[static_cast<size_t>(buffer)].tensor;
+  Shape shape = source.shape();
+  if (to == Order::channels_last) {
+    shape = channels_last_shape(shape);
+  } else {
+    shape.insert(shape.begin() + 1, shape.back());
+    shape.pop_back();
+  }
+  const BufferId result = make(source.dtype(), shape);
+  add(reorder_step(buffer, result, to == Order::channels_last));
+  return result;
+}
+
+BufferId Lowering::value_codes(ValueId value, Order order) {
+  Forms forms = forms_[value];
+  BufferId& wanted = order == Order::plain ? forms.plain : forms.channels_last;
+  const BufferId other = order == Order::plain ? forms.channels_last : forms.plain;
+  if (wanted != kNoBuffer) return wanted;
+  if (other != kNoBuffer) {
+    wanted = reorder(other, order == Order::plain ? Order::channels_last : Order::plain, order);
+  } else {
+    const auto grid = *output_grid(value);
+    const BufferId from = simulated() ? value_floats(value) : forms.raw;
+    const BufferId plain = make(grid.type, known(value)->shape());
+    add(quantize_step(from, plain, grid));
+    forms_[value].plain = plain;
+    return order == Order::plain ? plain : value_codes(value, order);
+  }
+  (order == Order::plain ? forms_[value].plain : forms_[value].channels_last) = wanted;
+  return wanted;
+}
+
+BufferId Lowering::floats(const Node& node, size_t i) {
+  const Entry* entry = input_entry(node, i);
+  if (!is_static(entry)) return value_floats(node.input(i));
+  SiteForms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
+  if (forms.floats != kNoBuffer) return forms.floats;
+  if (!entry->codes.empty()) return forms.floats = make_constant(dequantize(entry->codes, entry->chain.back()));
+  const BufferId base = value_floats(node.input(i));
+  return forms.floats = through_chain(base, entry->chain);
+}
+
+BufferId Lowering::codes(const Node& node, size_t i, Order order) {
+  const Entry* entry = input_entry(node, i);
+  const ValueId value = node.input(i);
+  if (!is_static(entry) || (entry->chain.size() == 1 && entry->codes.empty() && output_grid(value) &&
+                            output_grid(value) == engine_grid(entry->chain[0])))
+    return value_codes(value, order);
+  SiteForms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
+  BufferId& wanted = order == Order::plain ? forms.plain : forms.channels_last;
+  if (wanted != kNoBuffer) return wanted;
+  const EngineGrid grid = *engine_grid(entry->chain.back());
+  if (forms.plain == kNoBuffer) {
+    BufferId from;
+    if (!entry->codes.empty()) {
+      from = make_constant(dequantize(entry->codes, entry->chain.back()));
+    } else {
+      from = through_chain(value_floats(value), std::span(entry->chain).first(entry->chain.size() - 1));
+    }
+    forms.plain = make(grid.type, plan_.buffers[static_cast<size_t>(from)].tensor.shape());
+    add(quantize_step(from, forms.plain, grid));
+  }
+  if (order == Order::channels_last) forms.channels_last = reorder(forms.plain, Order::plain, order);
+  return wanted;
+}
+
+bool Lowering::prefers_channels_last(const Node& node, size_t i) const {
+  const auto at = forms_.find(node.input(i));
+  return at != forms_.end() && at->second.channels_last != kNoBuffer && at->second.plain == kNoBuffer;
+}
+
+void Lowering::define_raw(ValueId value, BufferId buffer) {
+  if (value == ValueId::none) return;
+  forms_[value].raw = buffer;
+  tap(value);
+}
+
+void Lowering::define_floats(ValueId value, BufferId buffer) {
+  forms_[value].floats = buffer;
+  tap(value);
+}
+
+void Lowering::define_codes(ValueId value, BufferId buffer, Order order) {
+  if (simulated()) {  // floats are the truth: codes last only inside a step's neighbourhood
+    const BufferId plain = reorder(buffer, order, Order::plain);
+    const BufferId to = make(DType::f32, known(value)->shape());
+    add(dequantize_step(plain, to, *output_grid(value)));
+    forms_[value].floats = to;
+  } else {
+    (order == Order::plain ? forms_[value].plain : forms_[value].channels_last) = buffer;
+  }
+  tap(value);
+}
+
+namespace {
+
+class TapStep : public Step {
+ public:
+  TapStep(ValueId value, BufferId buffer) : value_(value), buffer_(buffer) {
+    info.kernel = "tap";
+    reads = {buffer};
+  }
+  void run(StepContext& context) const override {
+    if (context.tap()) context.tap()(value_, context.at(buffer_));
+  }
+
+ private:
+  ValueId value_;
+  BufferId buffer_;
+};
+
+}  // namespace
+
+void Lowering::tap(ValueId value) {
+  if (is_tapped(value)) add(std::make_unique<TapStep>(value, value_floats(value)));
+}
+
+Lowering::Tail Lowering::clamp_tail(ValueId value) const {
+  Tail tail{.value = value};
+  while (!output_entry(tail.value)) {
+    const int64_t position = is_tapped(tail.value) ? -1 : uses_.single_reader(tail.value);
+    if (position < 0) return {.value = value};
+    const Node& reader = graph().nodes[static_cast<size_t>(position)];
+    const Op* op = find_op(reader.domain, reader.op);
+    if (!op || !op->quant.clamp_only || reader.input(0) != tail.value || input_entry(reader, 0)) return {.value = value};
+    float lo = -INFINITY, hi = INFINITY;
+    if (reader.is("Relu")) {
+      lo = 0;
+    } else if (reader.is("Clip")) {
+      for (size_t i = 1; i <= 2; ++i) {
+        if (reader.input(i) == ValueId::none) continue;
+        const Tensor* limit = constant(reader.input(i));
+        if (!limit || limit->dtype() != DType::f32) return {.value = value};
+        (i == 1 ? lo : hi) = limit->values<float>()[0];
+      }
+    } else {
+      return {.value = value};
+    }
+    // Clip computes min(max(x, lo), hi); applied after earlier clamps.
+    tail.lo = std::min(std::max(tail.lo, lo), hi);
+    tail.hi = std::min(std::max(tail.hi, lo), hi);
+    tail.absorbed.push_back(reader.id);
+    tail.names += str(" + ", reader.op);
+    tail.value = reader.outputs[0];
+  }
+  return tail;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,158 @@
+// Lowering: from nodes and the table to steps. One file per operator family under lower/ defines
+//
+//     std::span<const LoweringRule> lowerings_<stem>();
+//
+// A rule looks at one node, and either adds steps for it and says nothing, or returns why it does not apply; then the next
+// rule for that operator is asked, and at last the general one (lower/general.cpp), which computes any operator in float.
+//
+// Values have forms. `raw`: what a node computed, before its output entry. `floats`: after it, as float32 (or whatever type
+// the value has). `codes`: after it, as integers on the entry's grid, plain or channels-last. Rules ask for the form they
+// want; steps that convert are added on demand and shared.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ops/op.hpp"
+#include "runtime/plan.hpp"
+
+namespace bitwright {
+
+/// A grid as the engine holds it: 8-bit codes are always u8 (signed ones are shifted by 128, zero point and limits with
+/// them), wider ones keep their type.
+struct EngineGrid {
+  DType type = DType::u8;
+  float scale = 1;
+  int32_t zero = 0, lo = 0, hi = 255;
+  int32_t shift = 0;  // engine code = code + shift
+
+  bool operator==(const EngineGrid&) const = default;
+  /// The code of a float: clamp(rne(x / scale) + zero).
+  int32_t code(float x) const;
+};
+/// Nothing for grids that integer kernels do not know: per channel, blocks, codebooks, float formats.
+std::optional<EngineGrid> engine_grid(const Grid& grid);
+
+enum class Order : uint8_t { plain, channels_last };
+
+/// Why a rule does not apply; empty: it did.
+using Reason = std::optional<std::string>;
+
+class Lowering {
+ public:
+  Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan);
+  void run();
+
+  const Graph& graph() const { return model_.graph; }
+  const Quantization& table() const { return model_.quantization; }
+  const Uses& uses() const { return uses_; }
+  const CompileOptions& options() const { return options_; }
+  bool simulated() const { return options_.target == Target::simulated; }
+
+  /// Type and shape of a value, contents too if constant; nullptr when only the run will tell.
+  const Tensor* known(ValueId value) const;
+  const Tensor* constant(ValueId value) const;
+
+  // ---- the table, as rules want to see it (always empty for the floating target)
+  const Entry* input_entry(const Node& node, size_t i) const;
+  const Entry* output_entry(ValueId value) const;
+  /// The grid of the codes that input i of the node carries, if it is one the engine knows.
+  std::optional<EngineGrid> input_grid(const Node& node, size_t i) const;
+  std::optional<EngineGrid> output_grid(ValueId value) const;
+
+  // ---- forms of inputs
+  BufferId floats(const Node& node, size_t i);
+  BufferId codes(const Node& node, size_t i, Order order);
+  /// A value as a nested graph reads it.
+  BufferId plain_floats(ValueId value) { return value_floats(value); }
+  bool prefers_channels_last(const Node& node, size_t i) const;
+
+  BufferId reorder(BufferId buffer, Order from, Order to);
+
+  // ---- what a rule makes
+  BufferId make(DType type, Shape shape);
+  BufferId make_constant(Tensor tensor);
+  /// A buffer whose type and shape only the run will tell.
+  BufferId make_unknown();
+  /// The node's own result, before the output entry.
+  void define_raw(ValueId value, BufferId buffer);
+  /// The result as floats that already lie on the output grid (simulated target).
+  void define_floats(ValueId value, BufferId buffer);
+  /// The result on the value's own (output) grid.
+  void define_codes(ValueId value, BufferId buffer, Order order);
+  void define_known(ValueId value, Tensor tensor) { known_[value] = std::move(tensor); }
+
+  template <class S>
+  S& add(std::unique_ptr<S> step) {
+    S& added = *step;
+    plan_.steps.push_back(std::move(step));
+    return added;
+  }
+
+  // ---- fusing activations that only clamp
+  struct Tail {
+    ValueId value = ValueId::none;  // the last value of the chain: what the fused step defines
+    float lo = -INFINITY, hi = INFINITY;
+    std::vector<NodeId> absorbed;
+    std::string names;              // " + Relu"
+  };
+  /// Follows a value through clamp-only activations as long as nothing else looks at what lies between. The chain ends at
+  /// a value with an output entry; without one it is empty (value itself).
+  Tail clamp_tail(ValueId value) const;
+  void absorb(const Tail& tail) { done_.insert(tail.absorbed.begin(), tail.absorbed.end()); }
+
+ private:
+  struct Forms {
+    BufferId raw = kNoBuffer, floats = kNoBuffer, plain = kNoBuffer, channels_last = kNoBuffer;
+  };
+  struct SiteForms {
+    BufferId floats = kNoBuffer, plain = kNoBuffer, channels_last = kNoBuffer;
+  };
+
+  void lower(const Node& node);
+  bool fold(const Node& node);
+  void infer(const Node& node);
+  void tap(ValueId value);
+  bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
+  BufferId value_floats(ValueId value);
+  BufferId value_codes(ValueId value, Order order);
+  BufferId through_chain(BufferId floats, std::span<const Grid> chain);
+
+  const Model& model_;
+  const CompileOptions& options_;
+  Plan& plan_;
+  Uses uses_;
+  std::unordered_map<ValueId, Tensor> known_;
+  std::unordered_map<ValueId, Forms> forms_;
+  std::map<Site, SiteForms> site_forms_;
+  std::unordered_map<ValueId, Site> producer_;
+  std::unordered_set<NodeId> done_;
+  std::unordered_set<ValueId> tapped_;
+};
+
+struct LoweringRule {
+  std::string_view op;  // "" domain; "*": asked for every operator
+  Reason (*lower)(Lowering& lowering, const Node& node);
+};
+
+/// The rules for an operator, in the order they are asked.
+std::vector<const LoweringRule*> lowering_rules(const Node& node);
+/// Computes any operator through its catalogue entry, in float or whatever type its inputs have.
+void lower_general(Lowering& lowering, const Node& node, std::vector<std::string> refusals);
+
+/// A step that computes a node through its catalogue entry on the given buffers.
+std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inputs, std::vector<BufferId> outputs);
+
+// ---- steps that convert
+std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
+std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
+std::unique_ptr<Step> fake_quantize_step(BufferId src, BufferId dst, const Grid& grid);
+/// Between [N,C,...] and [N,...,C]; element size is the buffers'.
+std::unique_ptr<Step> reorder_step(BufferId src, BufferId dst, bool to_channels_last);
+
+/// [N,C,...] -> [N,...,C]
+Shape channels_last_shape(const Shape& plain);
+
+}  // namespace bitwright

@@ -1,0 +1,68 @@
+// A Plan: a flat list of steps over numbered buffers. Buffers are constants, the caller's inputs, places in one arena, or
+// (only after an operator whose output shape depends on data) memory made during the run. Inside the runtime only.
+#pragma once
+
+#include "runtime/program.hpp"
+
+namespace bitwright {
+
+using BufferId = int32_t;
+constexpr BufferId kNoBuffer = -1;
+
+struct Buffer {
+  enum Kind : uint8_t { arena, constant, input, made };
+  Kind kind = arena;
+  Tensor tensor;        // constant: the data; arena, input: type and shape; made: empty
+  int64_t offset = 0;   // in the arena
+  int32_t first = -1, last = -1;  // steps that write and last read it
+};
+
+/// What a step sees while it runs.
+class StepContext {
+ public:
+  StepContext(std::vector<Tensor>& tensors, Threads& threads, const Tap& tap, std::byte* scratch, int64_t scratch_bytes)
+      : tensors_(tensors), threads_(threads), tap_(tap), scratch_(scratch), scratch_bytes_(scratch_bytes) {}
+
+  Tensor& at(BufferId id) { return tensors_[static_cast<size_t>(id)]; }
+  Threads& threads() { return threads_; }
+  const Tap& tap() const { return tap_; }
+  /// Step::scratch_bytes of memory for chunk-local use by the calling worker.
+  std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_bytes_; }
+  /// body(begin, end, scratch) over rows [0, count) in pieces of `grain` rows, whatever the number of threads.
+  void rows(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, std::byte*)>& body);
+
+ private:
+  std::vector<Tensor>& tensors_;
+  Threads& threads_;
+  const Tap& tap_;
+  std::byte* scratch_;
+  int64_t scratch_bytes_;
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void run(StepContext& context) const = 0;
+
+  StepInfo info;
+  std::vector<BufferId> reads, writes;
+  int64_t scratch_bytes = 0;  // per worker
+  int64_t constant_bytes = 0;  // packed weights it owns
+};
+
+class Plan {
+ public:
+  std::vector<Buffer> buffers;
+  std::vector<std::unique_ptr<Step>> steps;
+  std::vector<BufferId> inputs, outputs;
+  int64_t arena_bytes = 0;
+  int64_t scratch_bytes = 0;  // the most a step asks for, per worker
+  bool dynamic = false;       // some buffer is `made`
+
+  BufferId add_buffer(Buffer::Kind kind, Tensor tensor);
+};
+
+/// Gives every arena buffer its offset: largest first, at the lowest place free during its life. Sets arena_bytes.
+void place_buffers(Plan& plan);
+
+}  // namespace bitwright

@@ -1,0 +1,39 @@
+#include "core/threads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "core/error.hpp"
+
+namespace bitwright {
+namespace {
+
+TEST(Threads, EveryChunkOnceAndNoTwoWorkersShareAnIndex) {
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    Threads threads(3);
+    std::vector<int> seen(50, 0);
+    std::vector<std::atomic<int>> inside(3);
+    std::atomic<int> clashes{0};
+    threads.run(50, [&](int64_t chunk) {
+      auto& mine = inside[static_cast<size_t>(Threads::worker())];
+      if (mine.fetch_add(1) != 0) ++clashes;
+      ++seen[static_cast<size_t>(chunk)];
+      for (std::atomic<int> spin{0}; spin < 200;) ++spin;
+      mine.fetch_sub(1);
+    });
+    ASSERT_EQ(seen, std::vector<int>(50, 1));
+    ASSERT_EQ(clashes, 0);
+  }
+}
+
+TEST(Threads, AnErrorInAChunkReachesTheCaller) {
+  Threads threads(2);
+  EXPECT_THROW(threads.run(10, [](int64_t chunk) { if (chunk == 7) fail(ErrorCode::numeric, "seven"); }), Error);
+  int64_t sum = 0;  // and the pool goes on working
+  threads.run(1, [&](int64_t chunk) { sum += chunk + 1; });
+  EXPECT_EQ(sum, 1);
+}
+
+}  // namespace
+}  // namespace bitwright
