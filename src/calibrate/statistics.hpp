@@ -1,0 +1,72 @@
+// What calibration remembers of one tensor: everything any observer asks for, gathered in one pass over each batch, in
+// memory that does not grow with the data. Observers are functions of it, so all of them together cost one pass.
+// Infinities and NaN are counted and left out; empty batches change nothing; batches may differ in size.
+#pragma once
+
+#include "calibrate/histogram.hpp"
+#include "core/tensor.hpp"
+
+namespace bitwright {
+
+/// What to gather; minimum and maximum always are.
+struct Needs {
+  bool moving_average = false;
+  bool histogram = false;
+  bool held_out = false;  // every 8th batch goes to a histogram of its own
+  bool channels = false;
+  Needs operator|(const Needs& o) const {
+    return {moving_average || o.moving_average, histogram || o.histogram, held_out || o.held_out, channels || o.channels};
+  }
+};
+
+/// A minimum and a maximum, or one per channel; min > max: nothing seen.
+struct Range {
+  std::vector<float> min, max;
+};
+
+class Statistics {
+ public:
+  static constexpr uint64_t kHoldOutEvery = 8;
+
+  /// channel_axis: the axis whose indices get a range of their own (may be negative) if needs.channels.
+  /// averaging: c of the moving average m += c (x - m), in (0, 1].
+  explicit Statistics(Needs needs = {}, int channel_axis = 1, double averaging = 0.01)
+      : needs_(needs), channel_axis_(channel_axis), averaging_(averaging) {}
+
+  /// One batch: f32, any shape. Throws Error{mismatch} when the number of channels changes.
+  void observe(const Tensor& batch);
+  void observe(std::span<const float> batch);
+  /// As if the batches of `later` had come after ours; which batches are held out may differ.
+  void merge(const Statistics& later);
+
+  const Needs& needs() const { return needs_; }
+  uint64_t count() const { return count_; }      // finite values
+  uint64_t dropped() const { return dropped_; }  // infinities and NaN
+  uint64_t batches() const { return batches_; }  // with at least one finite value
+  float min() const { return min_; }
+  float max() const { return max_; }
+  float average_min() const { return static_cast<float>(average_min_); }
+  float average_max() const { return static_cast<float>(average_max_); }
+  const Range& channels() const { return channels_; }
+  /// All values; the part not held out; the part held out (empty before the 8th batch).
+  Histogram histogram() const;
+  const Histogram& fitted() const { return fitted_; }
+  const Histogram& held_out() const { return held_out_; }
+  /// Statistics of the fitted part alone, for a choice that is judged on the held-out part.
+  Statistics fitted_part() const;
+
+ private:
+  void end_batch(float batch_min, float batch_max);
+  void observe_channels(const Tensor& batch);
+
+  Needs needs_;
+  int channel_axis_;
+  double averaging_;
+  uint64_t count_ = 0, dropped_ = 0, batches_ = 0;
+  float min_ = std::numeric_limits<float>::infinity(), max_ = -std::numeric_limits<float>::infinity();
+  double average_min_ = 0, average_max_ = 0, first_min_ = 0, first_max_ = 0;
+  Histogram fitted_, held_out_;
+  Range channels_;
+};
+
+}  // namespace bitwright
