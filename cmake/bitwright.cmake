@@ -75,10 +75,10 @@ function(bw_kernels FAMILY)
   set(avxvnni -mavx2 -mavxvnni)
   set(avx512 -mavx512f -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
-    list(APPEND avx512 -Wno-maybe-uninitialized)  # g++ 12's own avx512fintrin.h
+    list(APPEND avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # g++ 12's own avx512fintrin.h
   endif()
   foreach(ISA avx2 avxvnni avx512)
     file(GLOB FILES ${CMAKE_SOURCE_DIR}/src/kernels/${FAMILY}/*_${ISA}.cpp)
-    set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "-O2;${${ISA}}")
+    set_source_files_properties(${FILES} PROPERTIES COMPILE_OPTIONS "-O2;-fno-exceptions;${${ISA}}")
   endforeach()
 endfunction()

@@ -10,3 +10,4 @@
 #define BW_UNROLL _Pragma("GCC unroll 16")
 #endif
 #define BW_INLINE inline __attribute__((always_inline))
+#define BW_INLINE_LAMBDA __attribute__((always_inline))

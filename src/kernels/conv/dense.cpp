@@ -40,6 +40,24 @@ Pixel pixel_of(const ConvArgs& args, int64_t row) {
           x * s.stride_w - s.pad_left};
 }
 
+// memcpy without the call, which for the first layer's few bytes costs more than the copy: two overlapping words.
+template <class Word>
+void copy_ends(uint8_t* dst, const uint8_t* src, int64_t count) {
+  Word head, tail;
+  std::memcpy(&head, src, sizeof head);
+  std::memcpy(&tail, src + count - sizeof tail, sizeof tail);
+  std::memcpy(dst, &head, sizeof head);
+  std::memcpy(dst + count - sizeof tail, &tail, sizeof tail);
+}
+
+void copy_bytes(uint8_t* dst, const uint8_t* src, int64_t count) {
+  if (count > 16) std::memcpy(dst, src, static_cast<size_t>(count));
+  else if (count >= 8) copy_ends<uint64_t>(dst, src, count);
+  else if (count >= 4) copy_ends<uint32_t>(dst, src, count);
+  else
+    for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
+}
+
 // The taps of one kernel row, `channels` bytes each from `channel` on, zero points outside the image.
 void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, int64_t channels, uint8_t* dst) {
   const ConvShape& s = args.shape;
@@ -50,12 +68,12 @@ void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, 
   }
   const uint8_t* line = p.image + y * s.w * s.c + channel;
   if (s.dilation_w == 1 && channels == s.c && p.x >= 0 && p.x + s.kw <= s.w) {
-    std::memcpy(dst, line + p.x * s.c, static_cast<size_t>(s.kw * channels));
+    copy_bytes(dst, line + p.x * s.c, s.kw * channels);
     return;
   }
   for (int64_t k = 0, x = p.x; k < s.kw; ++k, x += s.dilation_w, dst += channels) {
     if (x < 0 || x >= s.w) std::memset(dst, zero, static_cast<size_t>(channels));
-    else std::memcpy(dst, line + x * s.c, static_cast<size_t>(channels));
+    else copy_bytes(dst, line + x * s.c, channels);
   }
 }
 
@@ -91,7 +109,7 @@ void copy_patches(const ConvArgs& args, const Scratch& scratch, int64_t row0, in
     scratch.pointers[r] = copy;
     for (int64_t k = 0; k < s.kh; ++k, copy += s.kw * channels)
       copy_row(args, p, p.y + k * s.dilation_h, group * channels, channels, copy);
-    std::memset(copy, 0, static_cast<size_t>(scratch.copies + (r + 1) * bytes - copy));
+    while (copy < scratch.copies + (r + 1) * bytes) *copy++ = 0;
   }
 }
 

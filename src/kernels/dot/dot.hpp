@@ -19,7 +19,7 @@ struct DotArgs {
   int64_t rows;
   int64_t segments;
   int64_t k4;         // whole groups of 4
-  int32_t tail;       // 0 to 3 bytes more; the panel has one more group for them
+  int32_t tail;       // 0 to 3 bytes more, only with one segment; the panel has one more group for them
   const int8_t* b;    // the panel
   int32_t width;      // 16, 32, 48, 64
   int32_t columns;    // real ones
@@ -42,6 +42,17 @@ struct DotArgs {
 };
 
 using DotKernel = void (*)(const DotArgs& args) noexcept;
+
+/// The last `tail` bytes of rows [row, row + rows), zeros behind them.
+BW_INLINE void dot_tail_words(const DotArgs& args, int64_t row, int64_t rows, uint32_t* words) {
+  const int64_t at = 4 * args.k4;
+  for (int64_t r = 0; r < rows; ++r) {
+    const uint8_t* p = args.a[row + r] + at;
+    words[r] = p[0];
+    if (args.tail > 1) words[r] |= static_cast<uint32_t>(p[1]) << 8;
+    if (args.tail > 2) words[r] |= static_cast<uint32_t>(p[2]) << 16;
+  }
+}
 
 #define BW_DOT(isa, name, ...) void name(const DotArgs& args) noexcept;
 #include "kernels/dot/kernels.inc"

@@ -13,14 +13,6 @@ BW_INLINE __m512i broadcast(const uint8_t* p) {
   return _mm512_set1_epi32(word);
 }
 
-// Of a group's 4 bytes only the first `tail` exist.
-BW_INLINE __m512i broadcast_tail(const uint8_t* p, int32_t tail) {
-  uint32_t word = p[0];
-  if (tail > 1) word |= static_cast<uint32_t>(p[1]) << 8;
-  if (tail > 2) word |= static_cast<uint32_t>(p[2]) << 16;
-  return _mm512_set1_epi32(static_cast<int32_t>(word));
-}
-
 BW_INLINE __mmask16 mask_of(int32_t columns) {
   return static_cast<__mmask16>(columns >= 16 ? 0xffff : columns <= 0 ? 0 : (1 << columns) - 1);
 }
@@ -85,13 +77,16 @@ BW_NOIPA void finish_row(const DotArgs& d, int64_t row, int32_t* acc) {
 
 template <int kRows, int kVectors>
 BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
-  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero && d.columns == 16 * kVectors) {
+  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) {
     uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
+    const __mmask16 last = mask_of(d.columns - 16 * (kVectors - 1));
     BW_UNROLL
     for (int m = 0; m < kRows; ++m, dst += d.dst_stride) {
       BW_UNROLL
-      for (int j = 0; j < kVectors; ++j)
+      for (int j = 0; j + 1 < kVectors; ++j)
         _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 16 * j), codes_f32(d.requantize, acc[m][j], 16 * j));
+      constexpr int kLast = 16 * (kVectors - 1);
+      _mm_mask_storeu_epi8(dst + kLast, last, codes_f32(d.requantize, acc[m][kVectors - 1], kLast));
     }
     return;
   }
@@ -102,6 +97,20 @@ BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows]
     for (int j = 0; j < kVectors; ++j) _mm512_store_si512(&memory[m][16 * j], acc[m][j]);
   }
   for (int m = 0; m < kRows; ++m) finish_row(d, row + m, memory[m]);
+}
+
+// 4 in K: a row's 4 bytes in every lane, times 4 weights of each column.
+template <int kRows, int kVectors>
+BW_INLINE void step(__m512i (&acc)[kRows][kVectors], const uint8_t* const (&a)[kRows], int64_t at, const int8_t* b) {
+  __m512i w[kVectors];
+  BW_UNROLL
+  for (int j = 0; j < kVectors; ++j) w[j] = _mm512_load_si512(b + 64 * j);
+  BW_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    const __m512i x = broadcast(a[m] + at);
+    BW_UNROLL
+    for (int j = 0; j < kVectors; ++j) acc[m][j] = _mm512_dpbusd_epi32(acc[m][j], x, w[j]);
+  }
 }
 
 template <int kRows, int kVectors>
@@ -117,25 +126,15 @@ BW_NOIPA void tile(const DotArgs& d, int64_t row) {
     const uint8_t* a[kRows];
     BW_UNROLL
     for (int m = 0; m < kRows; ++m) a[m] = d.a[s * d.a_step + row + m];
-    for (int64_t k = 0; k < d.k4; ++k, b += 64 * kVectors) {
-      __m512i w[kVectors];
-      BW_UNROLL
-      for (int j = 0; j < kVectors; ++j) w[j] = _mm512_load_si512(b + 64 * j);
-      BW_UNROLL
-      for (int m = 0; m < kRows; ++m) {
-        const __m512i x = broadcast(a[m] + 4 * k);
-        BW_UNROLL
-        for (int j = 0; j < kVectors; ++j) acc[m][j] = _mm512_dpbusd_epi32(acc[m][j], x, w[j]);
-      }
-    }
-    if (d.tail == 0) continue;
+    for (int64_t k = 0; k < d.k4; ++k, b += 64 * kVectors) step<kRows, kVectors>(acc, a, 4 * k, b);
+  }
+  if (d.tail) {
+    uint32_t words[kRows];
+    const uint8_t* a[kRows];
+    dot_tail_words(d, row, kRows, words);
     BW_UNROLL
-    for (int m = 0; m < kRows; ++m) {
-      const __m512i x = broadcast_tail(a[m] + 4 * d.k4, d.tail);
-      BW_UNROLL
-      for (int j = 0; j < kVectors; ++j) acc[m][j] = _mm512_dpbusd_epi32(acc[m][j], x, _mm512_load_si512(b + 64 * j));
-    }
-    b += 64 * kVectors;
+    for (int m = 0; m < kRows; ++m) a[m] = reinterpret_cast<const uint8_t*>(words + m);
+    step<kRows, kVectors>(acc, a, 0, b);
   }
   finish<kRows, kVectors>(d, row, acc);
 }

@@ -19,13 +19,6 @@ BW_INLINE uint32_t word_at(const uint8_t* p) {
   return word;
 }
 
-BW_INLINE uint32_t tail_at(const uint8_t* p, int32_t tail) {
-  uint32_t word = p[0];
-  if (tail > 1) word |= static_cast<uint32_t>(p[1]) << 8;
-  if (tail > 2) word |= static_cast<uint32_t>(p[2]) << 16;
-  return word;
-}
-
 // Lanes below `count` (1 to 8).
 BW_INLINE __m256i lanes(int32_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -111,6 +104,18 @@ BW_NOIPA void finish_row(const DotArgs& d, int64_t row, int32_t column, int32_t*
   if (count > 8) store_words(d, acc + 8, row, column + 8, count - 8);
 }
 
+// 4 in K for 16 columns.
+template <class Step, int kRows>
+BW_INLINE void step(__m256i (&acc)[kRows][2], const uint8_t* const (&a)[kRows], int64_t at, const int8_t* b) {
+  const auto w0 = Step::load(b), w1 = Step::load(b + 32);
+  BW_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    const auto x = Step::broadcast(word_at(a[m] + at));
+    acc[m][0] = Step::add(acc[m][0], x, w0);
+    acc[m][1] = Step::add(acc[m][1], x, w1);
+  }
+}
+
 template <class Step, int kRows>
 BW_NOIPA void tile(const DotArgs& d, int64_t row, int32_t column) {
   __m256i acc[kRows][2];
@@ -125,23 +130,15 @@ BW_NOIPA void tile(const DotArgs& d, int64_t row, int32_t column) {
     const uint8_t* a[kRows];
     BW_UNROLL
     for (int m = 0; m < kRows; ++m) a[m] = d.a[s * d.a_step + row + m];
-    for (int64_t k = 0; k < d.k4; ++k, b += b_step) {
-      const auto w0 = Step::load(b), w1 = Step::load(b + 32);
-      BW_UNROLL
-      for (int m = 0; m < kRows; ++m) {
-        const auto x = Step::broadcast(word_at(a[m] + 4 * k));
-        acc[m][0] = Step::add(acc[m][0], x, w0);
-        acc[m][1] = Step::add(acc[m][1], x, w1);
-      }
-    }
-    if (d.tail == 0) continue;
+    for (int64_t k = 0; k < d.k4; ++k, b += b_step) step<Step, kRows>(acc, a, 4 * k, b);
+  }
+  if (d.tail) {
+    uint32_t words[kRows];
+    const uint8_t* a[kRows];
+    dot_tail_words(d, row, kRows, words);
     BW_UNROLL
-    for (int m = 0; m < kRows; ++m) {
-      const auto x = Step::broadcast(tail_at(a[m] + 4 * d.k4, d.tail));
-      acc[m][0] = Step::add(acc[m][0], x, Step::load(b));
-      acc[m][1] = Step::add(acc[m][1], x, Step::load(b + 32));
-    }
-    b += b_step;
+    for (int m = 0; m < kRows; ++m) a[m] = reinterpret_cast<const uint8_t*>(words + m);
+    step<Step, kRows>(acc, a, 0, b);
   }
   alignas(32) int32_t memory[kRows][16];
   BW_UNROLL

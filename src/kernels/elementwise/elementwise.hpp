@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/dtype.hpp"
+#include "kernels/attributes.hpp"
 #include "kernels/requantize/requantize.hpp"
 
 namespace bitwright {

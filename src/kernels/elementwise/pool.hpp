@@ -1,0 +1,27 @@
+// Which taps a pooling window has. Plain data, for the reference and the instruction-set files.
+#pragma once
+
+#include "kernels/elementwise/elementwise.hpp"
+
+namespace bitwright {
+
+/// Source coordinates first, first + dilation, ... of the taps inside the image.
+struct PoolTaps {
+  int64_t first, count;
+};
+
+struct PoolWindow {
+  int64_t image;
+  PoolTaps y, x;
+  int64_t count;  // that a mean divides by
+};
+
+/// The window of output pixel `row` of all n * oh * ow.
+PoolWindow pool_window(const PoolArgs& args, int64_t row) noexcept;
+
+/// Element of channel 0 of tap (i, j) of a window.
+BW_INLINE int64_t pool_tap(const PoolArgs& p, const PoolWindow& w, int64_t i, int64_t j) {
+  return ((w.image * p.h + w.y.first + i * p.dilation_h) * p.w + w.x.first + j * p.dilation_w) * p.c;
+}
+
+}  // namespace bitwright
