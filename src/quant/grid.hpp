@@ -35,7 +35,7 @@ struct Grid {
 Grid tensor_grid(const Format& format, float scale, int32_t zero = 0);
 /// A grid with one scale (and zero point) per index of `axis`; zeros may be empty: all 0.
 Grid channel_grid(const Format& format, int axis, std::span<const float> scales, std::span<const int32_t> zeros = {});
-/// A tensor of the format's file type holding these zero points (i32 where one does not fit: textbook ranges, Q3).
+/// A tensor of the format's storage type holding these zero points (i32 where one does not fit: textbook ranges, Q3).
 Tensor zero_tensor(const Format& format, Shape shape, std::span<const int32_t> zeros);
 
 /// True when both mean the same numbers by bit-identical parameters: an absent zero point equals zeros, one parameter

@@ -15,6 +15,7 @@ struct Preset {
   std::string_view about;
   Scheme activation, weight;
   std::string_view activation_observer, weight_observer;  // names in the calibrate catalogue
+  bool pytorch_dst_bins = false;  // for ObserverOptions: PyTorch's search thinks of 256 codes even when 128 are in use
 };
 
 /// bitwright, fbgemm, x86, qnnpack, onednn, pytorch_default, onnxruntime, tflite.
