@@ -269,7 +269,7 @@ Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linea
 void define_linear(Lowering& lowering, const Node& node, const Linear& linear, BufferId buffer, Order order) {
   lowering.absorb(linear.tail);
   if (linear.dst) return lowering.define_codes(linear.tail.value, buffer, order);
-  lowering.define_raw(node.output(), lowering.reorder(buffer, order, Order::plain));
+  lowering.define_raw(node.output(), buffer, order);
 }
 
 }  // namespace bitwright

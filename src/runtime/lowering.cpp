@@ -207,24 +207,33 @@ BufferId Lowering::through_chain(BufferId floats, std::span<const Grid> chain) {
   return floats;
 }
 
-BufferId Lowering::value_floats(ValueId value) {
+/// The buffer of an existing form in the wanted order, reordered if it exists in the other one only.
+BufferId Lowering::in_order(Form& form, Order order) {
+  if (form[order] == kNoBuffer) form[order] = reorder(form[Form::other(order)], Form::other(order), order);
+  return form[order];
+}
+
+BufferId Lowering::value_floats(ValueId value, Order order) {
   Forms& forms = forms_[value];
-  if (forms.floats != kNoBuffer) return forms.floats;
-  if (const Tensor* tensor = constant(value)) return forms.floats = make_constant(*tensor);
+  if (forms.floats.exists()) return in_order(forms.floats, order);
   const Entry* entry = output_entry(value);
-  if (!is_static(entry)) {
-    BW_CHECK(forms.raw != kNoBuffer);
-    return forms.floats = forms.raw;
+  if (const Tensor* tensor = constant(value)) {
+    forms.floats[Order::plain] = make_constant(*tensor);
+  } else if (!is_static(entry)) {
+    BW_CHECK(forms.raw.exists());
+    forms.floats = forms.raw;
+  } else if (!simulated() && known(value) && output_grid(value)) {
+    const Order from = forms.codes.exists() ? forms.codes.nearest(order) : forms.raw.nearest(order);
+    const BufferId codes = value_codes(value, from);
+    const BufferId floats = make(DType::f32, plan_.buffers[static_cast<size_t>(codes)].tensor.shape());
+    add(dequantize_step(codes, floats, *output_grid(value)));
+    forms_[value].floats[from] = floats;
+  } else {
+    BW_CHECK(!forms.codes.exists());
+    const BufferId raw = in_order(forms.raw, Order::plain);
+    forms_[value].floats[Order::plain] = through_chain(raw, entry->chain);
   }
-  const bool has_codes = forms.plain != kNoBuffer || forms.channels_last != kNoBuffer;
-  if (!simulated() && known(value) && output_grid(value)) {
-    const BufferId from = value_codes(value, Order::plain);
-    const BufferId to = make(DType::f32, known(value)->shape());
-    add(dequantize_step(from, to, *output_grid(value)));
-    return forms_[value].floats = to;
-  }
-  BW_CHECK(!has_codes);
-  return forms_[value].floats = through_chain(forms.raw, entry->chain);
+  return in_order(forms_[value].floats, order);
 }
 
 BufferId Lowering::reorder(BufferId buffer, Order from, Order to) {
@@ -243,32 +252,27 @@ BufferId Lowering::reorder(BufferId buffer, Order from, Order to) {
 }
 
 BufferId Lowering::value_codes(ValueId value, Order order) {
-  Forms forms = forms_[value];
-  BufferId& wanted = order == Order::plain ? forms.plain : forms.channels_last;
-  const BufferId other = order == Order::plain ? forms.channels_last : forms.plain;
-  if (wanted != kNoBuffer) return wanted;
-  if (other != kNoBuffer) {
-    wanted = reorder(other, order == Order::plain ? Order::channels_last : Order::plain, order);
-  } else {
+  if (!forms_[value].codes.exists()) {
     const auto grid = *output_grid(value);
-    const BufferId from = simulated() ? value_floats(value) : forms.raw;
-    const BufferId plain = make(grid.type, known(value)->shape());
-    add(quantize_step(from, plain, grid));
-    forms_[value].plain = plain;
-    return order == Order::plain ? plain : value_codes(value, order);
+    const Order from = simulated() ? Order::plain : forms_[value].raw.nearest(order);
+    const BufferId values = simulated() ? value_floats(value) : forms_[value].raw[from];
+    const BufferId codes = make(grid.type, plan_.buffers[static_cast<size_t>(values)].tensor.shape());
+    add(quantize_step(values, codes, grid));
+    forms_[value].codes[from] = codes;
   }
-  (order == Order::plain ? forms_[value].plain : forms_[value].channels_last) = wanted;
-  return wanted;
+  return in_order(forms_[value].codes, order);
 }
 
-BufferId Lowering::floats(const Node& node, size_t i) {
+BufferId Lowering::floats(const Node& node, size_t i, Order order) {
   const Entry* entry = input_entry(node, i);
-  if (!is_static(entry)) return value_floats(node.input(i));
-  SiteForms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
-  if (forms.floats != kNoBuffer) return forms.floats;
-  if (!entry->codes.empty()) return forms.floats = make_constant(dequantize(entry->codes, entry->chain.back()));
-  const BufferId base = value_floats(node.input(i));
-  return forms.floats = through_chain(base, entry->chain);
+  if (!is_static(entry)) return value_floats(node.input(i), order);
+  Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
+  if (!forms.floats.exists()) {
+    const BufferId made = entry->codes.empty() ? through_chain(value_floats(node.input(i)), entry->chain)
+                                               : make_constant(dequantize(entry->codes, entry->chain.back()));
+    forms.floats[Order::plain] = made;
+  }
+  return in_order(forms.floats, order);
 }
 
 BufferId Lowering::codes(const Node& node, size_t i, Order order) {
@@ -277,37 +281,36 @@ BufferId Lowering::codes(const Node& node, size_t i, Order order) {
   if (!is_static(entry) || (entry->chain.size() == 1 && entry->codes.empty() && output_grid(value) &&
                             output_grid(value) == engine_grid(entry->chain[0])))
     return value_codes(value, order);
-  SiteForms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
-  BufferId& wanted = order == Order::plain ? forms.plain : forms.channels_last;
-  if (wanted != kNoBuffer) return wanted;
-  const EngineGrid grid = *engine_grid(entry->chain.back());
-  if (forms.plain == kNoBuffer) {
-    BufferId from;
-    if (!entry->codes.empty()) {
-      from = make_constant(dequantize(entry->codes, entry->chain.back()));
-    } else {
-      from = through_chain(value_floats(value), std::span(entry->chain).first(entry->chain.size() - 1));
-    }
-    forms.plain = make(grid.type, plan_.buffers[static_cast<size_t>(from)].tensor.shape());
-    add(quantize_step(from, forms.plain, grid));
+  Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
+  if (!forms.codes.exists()) {
+    const EngineGrid grid = *engine_grid(entry->chain.back());
+    const auto before = std::span(entry->chain).first(entry->chain.size() - 1);
+    const BufferId from = entry->codes.empty() ? through_chain(value_floats(value), before)
+                                               : make_constant(dequantize(entry->codes, entry->chain.back()));
+    const BufferId made = make(grid.type, plan_.buffers[static_cast<size_t>(from)].tensor.shape());
+    add(quantize_step(from, made, grid));
+    forms.codes[Order::plain] = made;
   }
-  if (order == Order::channels_last) forms.channels_last = reorder(forms.plain, Order::plain, order);
-  return wanted;
+  return in_order(forms.codes, order);
 }
 
 bool Lowering::prefers_channels_last(const Node& node, size_t i) const {
   const auto at = forms_.find(node.input(i));
-  return at != forms_.end() && at->second.channels_last != kNoBuffer && at->second.plain == kNoBuffer;
+  if (at == forms_.end()) return false;
+  const Forms& forms = at->second;
+  for (const Form* form : {&forms.codes, &forms.floats, &forms.raw})
+    if (form->exists()) return (*form)[Order::plain] == kNoBuffer;
+  return false;
 }
 
-void Lowering::define_raw(ValueId value, BufferId buffer) {
+void Lowering::define_raw(ValueId value, BufferId buffer, Order order) {
   if (value == ValueId::none) return;
-  forms_[value].raw = buffer;
+  forms_[value].raw[order] = buffer;
   tap(value);
 }
 
 void Lowering::define_floats(ValueId value, BufferId buffer) {
-  forms_[value].floats = buffer;
+  forms_[value].floats[Order::plain] = buffer;
   tap(value);
 }
 
@@ -316,9 +319,9 @@ void Lowering::define_codes(ValueId value, BufferId buffer, Order order) {
     const BufferId plain = reorder(buffer, order, Order::plain);
     const BufferId to = make(DType::f32, known(value)->shape());
     add(dequantize_step(plain, to, *output_grid(value)));
-    forms_[value].floats = to;
+    forms_[value].floats[Order::plain] = to;
   } else {
-    (order == Order::plain ? forms_[value].plain : forms_[value].channels_last) = buffer;
+    forms_[value].codes[order] = buffer;
   }
   tap(value);
 }
@@ -350,10 +353,10 @@ Lowering::Tail Lowering::clamp_tail(ValueId value) const {
   Tail tail{.value = value};
   while (!output_entry(tail.value)) {
     const int64_t position = is_tapped(tail.value) ? -1 : uses_.single_reader(tail.value);
-    if (position < 0) return {.value = value};
+    if (position < 0) return tail;
     const Node& reader = graph().nodes[static_cast<size_t>(position)];
     const Op* op = find_op(reader.domain, reader.op);
-    if (!op || !op->quant.clamp_only || reader.input(0) != tail.value || input_entry(reader, 0)) return {.value = value};
+    if (!op || !op->quant.clamp_only || reader.input(0) != tail.value || input_entry(reader, 0)) return tail;
     float lo = -INFINITY, hi = INFINITY;
     if (reader.is("Relu")) {
       lo = 0;
@@ -361,11 +364,11 @@ Lowering::Tail Lowering::clamp_tail(ValueId value) const {
       for (size_t i = 1; i <= 2; ++i) {
         if (reader.input(i) == ValueId::none) continue;
         const Tensor* limit = constant(reader.input(i));
-        if (!limit || limit->dtype() != DType::f32) return {.value = value};
+        if (!limit || limit->dtype() != DType::f32) return tail;
         (i == 1 ? lo : hi) = limit->values<float>()[0];
       }
     } else {
-      return {.value = value};
+      return tail;
     }
     // Clip computes min(max(x, lo), hi); applied after earlier clamps.
     tail.lo = std::min(std::max(tail.lo, lo), hi);

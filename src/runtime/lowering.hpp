@@ -63,7 +63,7 @@ class Lowering {
   std::optional<EngineGrid> output_grid(ValueId value) const;
 
   // ---- forms of inputs
-  BufferId floats(const Node& node, size_t i);
+  BufferId floats(const Node& node, size_t i, Order order = Order::plain);
   BufferId codes(const Node& node, size_t i, Order order);
   /// A value as a nested graph reads it.
   BufferId plain_floats(ValueId value) { return value_floats(value); }
@@ -71,13 +71,19 @@ class Lowering {
 
   BufferId reorder(BufferId buffer, Order from, Order to);
 
+  /// The data of a constant buffer, or nullptr.
+  const Tensor* constant_of(BufferId buffer) const {
+    const Buffer& b = plan_.buffers[static_cast<size_t>(buffer)];
+    return b.kind == Buffer::constant ? &b.tensor : nullptr;
+  }
+
   // ---- what a rule makes
   BufferId make(DType type, Shape shape);
   BufferId make_constant(Tensor tensor);
   /// A buffer whose type and shape only the run will tell.
   BufferId make_unknown();
   /// The node's own result, before the output entry.
-  void define_raw(ValueId value, BufferId buffer);
+  void define_raw(ValueId value, BufferId buffer, Order order = Order::plain);
   /// The result as floats that already lie on the output grid (simulated target).
   void define_floats(ValueId value, BufferId buffer);
   /// The result on the value's own (output) grid.
@@ -98,17 +104,24 @@ class Lowering {
     std::vector<NodeId> absorbed;
     std::string names;              // " + Relu"
   };
-  /// Follows a value through clamp-only activations as long as nothing else looks at what lies between. The chain ends at
-  /// a value with an output entry; without one it is empty (value itself).
+  /// Follows a value through clamp-only activations as long as nothing else looks at what lies between, up to the first
+  /// value with an output entry.
   Tail clamp_tail(ValueId value) const;
   void absorb(const Tail& tail) { done_.insert(tail.absorbed.begin(), tail.absorbed.end()); }
 
  private:
-  struct Forms {
-    BufferId raw = kNoBuffer, floats = kNoBuffer, plain = kNoBuffer, channels_last = kNoBuffer;
+  /// One buffer per order.
+  struct Form {
+    BufferId in[2] = {kNoBuffer, kNoBuffer};
+    BufferId& operator[](Order order) { return in[static_cast<size_t>(order)]; }
+    BufferId operator[](Order order) const { return in[static_cast<size_t>(order)]; }
+    bool exists() const { return in[0] != kNoBuffer || in[1] != kNoBuffer; }
+    /// An order in which it exists, the wanted one if possible.
+    Order nearest(Order wanted) const { return (*this)[wanted] != kNoBuffer ? wanted : other(wanted); }
+    static Order other(Order order) { return order == Order::plain ? Order::channels_last : Order::plain; }
   };
-  struct SiteForms {
-    BufferId floats = kNoBuffer, plain = kNoBuffer, channels_last = kNoBuffer;
+  struct Forms {
+    Form raw, floats, codes;
   };
 
   void lower(const Node& node);
@@ -116,7 +129,8 @@ class Lowering {
   void infer(const Node& node);
   void tap(ValueId value);
   bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
-  BufferId value_floats(ValueId value);
+  BufferId in_order(Form& form, Order order);
+  BufferId value_floats(ValueId value, Order order = Order::plain);
   BufferId value_codes(ValueId value, Order order);
   BufferId through_chain(BufferId floats, std::span<const Grid> chain);
 
@@ -126,7 +140,7 @@ class Lowering {
   Uses uses_;
   std::unordered_map<ValueId, Tensor> known_;
   std::unordered_map<ValueId, Forms> forms_;
-  std::map<Site, SiteForms> site_forms_;
+  std::map<Site, Forms> site_forms_;
   std::unordered_map<ValueId, Site> producer_;
   std::unordered_set<NodeId> done_;
   std::unordered_set<ValueId> tapped_;

@@ -1,0 +1,179 @@
+// Float convolution on oneDNN, channels last. (The name sorts behind "convolution": codes are asked first.)
+//
+// An image is cut into strips of output rows, each at least kStripMacs of work; a strip reads its rows of the source with
+// as much padding as falls to it, so at most three kinds of strips (top, middle, bottom) are compiled.
+#include "runtime/onednn.hpp"
+
+namespace bitwright {
+namespace {
+
+#ifdef BITWRIGHT_WITH_ONEDNN
+
+using Dims = dnnl::memory::dims;
+using Tag = dnnl::memory::format_tag;
+
+struct Strip {
+  int64_t out0 = 0, outs = 0;  // output rows
+  int64_t in0 = 0, ins = 0;    // source rows
+  int64_t top = 0, bottom = 0;  // padding
+  size_t kind = 0;              // index into primitives
+};
+
+struct Kind {
+  dnnl::convolution_forward::primitive_desc desc;
+  dnnl::primitive primitive;
+};
+
+struct Shape2d {
+  int64_t n, c, h, w, oc, oh, ow, groups, kh, kw, sh, sw, dh, dw;
+  Dims pads;  // top, left, bottom, right
+};
+
+class OneDnnConvStep : public Step {
+ public:
+  Shape2d s;
+  std::vector<Strip> strips;
+  std::vector<Kind> kinds;
+  dnnl::memory weights, bias;
+
+  void run(StepContext& context) const override {
+    const float* src = context.at(reads[0]).values<float>().data();
+    float* dst = context.at(writes[0]).values<float>().data();
+    const auto count = static_cast<int64_t>(strips.size());
+    context.rows(s.n * count, 1, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Strip& strip = strips[static_cast<size_t>(i % count)];
+        const Kind& kind = kinds[strip.kind];
+        const float* from = src + (i / count * s.h + strip.in0) * s.w * s.c;
+        float* to = dst + (i / count * s.oh + strip.out0) * s.ow * s.oc;
+        dnnl::engine& engine = onednn_engine();
+        std::unordered_map<int, dnnl::memory> arguments = {
+            {DNNL_ARG_SRC, dnnl::memory(kind.desc.src_desc(), engine, const_cast<float*>(from))},
+            {DNNL_ARG_WEIGHTS, weights},
+            {DNNL_ARG_DST, dnnl::memory(kind.desc.dst_desc(), engine, to)},
+            {DNNL_ARG_SCRATCHPAD, dnnl::memory(kind.desc.scratchpad_desc(), engine, scratch)}};
+        if (bias) arguments.emplace(DNNL_ARG_BIAS, bias);
+        execute_alone(kind.primitive, arguments);
+      }
+    });
+  }
+};
+
+bool read_shape(const Lowering& lowering, const Node& node, Shape2d& s) {
+  const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
+  const Tensor& y = *lowering.known(node.output());
+  if (x.rank() != 4 || x.dtype() != DType::f32 || x.elements() == 0 || y.elements() == 0) return false;
+  const auto strides = node.attr_ints("strides", {1, 1}), dilations = node.attr_ints("dilations", {1, 1});
+  auto pads = node.attr_ints("pads", {0, 0, 0, 0});
+  s = {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), node.attr_int("group", 1), w.dim(2), w.dim(3),
+       strides[0], strides[1], dilations[0], dilations[1], {}};
+  const std::string auto_pad = node.attr_string("auto_pad", "NOTSET");
+  const int64_t needs[2] = {(s.oh - 1) * s.sh + (s.kh - 1) * s.dh + 1 - s.h, (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1 - s.w};
+  for (size_t d = 0; d < 2 && auto_pad != "NOTSET"; ++d) {
+    const int64_t total = std::max<int64_t>(0, needs[d]);
+    pads[d] = auto_pad == "SAME_UPPER" ? total / 2 : auto_pad == "SAME_LOWER" ? total - total / 2 : 0;
+  }
+  // What the declared padding has beyond what the last output reads is never touched: padding may become negative there.
+  s.pads = {pads[0], pads[1], needs[0] - pads[0], needs[1] - pads[1]};
+  return s.pads[2] >= -s.h && s.pads[3] >= -s.w;
+}
+
+Kind compile(const Shape2d& s, const Strip& strip, const dnnl::memory::desc* weights, bool bias,
+             const Lowering::Tail& tail) {
+  const Dims wd = s.groups == 1 ? Dims{s.oc, s.c, s.kh, s.kw} : Dims{s.groups, s.oc / s.groups, s.c / s.groups, s.kh, s.kw};
+  const dnnl::memory::desc any(wd, dnnl::memory::data_type::f32, Tag::any);
+  Kind kind;
+  kind.desc = dnnl::convolution_forward::primitive_desc(
+      onednn_engine(), dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+      dense({1, s.c, strip.ins, s.w}, Tag::nhwc), weights ? *weights : any,
+      bias ? dense({s.oc}, Tag::x) : dnnl::memory::desc(), dense({1, s.oc, strip.outs, s.ow}, Tag::nhwc), {s.sh, s.sw},
+      {s.dh - 1, s.dw - 1}, {strip.top, s.pads[1]}, {strip.bottom, s.pads[3]}, attributes_of(tail));
+  kind.primitive = dnnl::convolution_forward(kind.desc);
+  return kind;
+}
+
+std::vector<Strip> cut(const Shape2d& s) {
+  constexpr int64_t kStripMacs = 4 << 20;
+  const int64_t row_macs = std::max<int64_t>(1, s.ow * s.oc * s.kh * s.kw * (s.c / s.groups));
+  const int64_t rows = std::min(s.oh, std::max<int64_t>(4, (kStripMacs + row_macs - 1) / row_macs));
+  std::vector<Strip> strips;
+  for (int64_t out0 = 0; out0 < s.oh; out0 += rows) {
+    Strip strip{.out0 = out0, .outs = std::min(rows, s.oh - out0)};
+    const int64_t first = out0 * s.sh - s.pads[0], last = (out0 + strip.outs - 1) * s.sh - s.pads[0] + (s.kh - 1) * s.dh;
+    strip.in0 = std::min(std::max<int64_t>(0, first), s.h - 1);
+    const int64_t end = std::max(strip.in0 + 1, std::min(s.h, last + 1));
+    strip.ins = end - strip.in0;
+    strip.top = strip.in0 - first;
+    strip.bottom = last + 1 - end;
+    strips.push_back(strip);
+  }
+  return strips;
+}
+
+Reason lower_conv(Lowering& lowering, const Node& node) {
+  if (!onednn_usable(lowering)) return "";
+  auto step = std::make_unique<OneDnnConvStep>();
+  if (!read_shape(lowering, node, step->s)) return "oneDNN is used for 2-D images of float32";
+  const Shape2d& s = step->s;
+  const bool has_bias = node.input(2) != ValueId::none;
+  const Lowering::Tail tail = lowering.clamp_tail(node.output());
+  // Weights and bias must be constants: as quantized (decoded codes) or as they are.
+  const BufferId w = lowering.floats(node, 1), b = has_bias ? lowering.floats(node, 2) : kNoBuffer;
+  const Tensor *weights = lowering.constant_of(w), *bias = has_bias ? lowering.constant_of(b) : nullptr;
+  if (!weights || (has_bias && !bias)) return "its weights are computed at run time";
+  step->strips = cut(s);
+  try {
+    for (Strip& strip : step->strips) {
+      size_t same = 0;
+      const auto& all = step->strips;
+      for (same = 0; &all[same] != &strip; ++same)
+        if (all[same].outs == strip.outs && all[same].ins == strip.ins && all[same].top == strip.top &&
+            all[same].bottom == strip.bottom)
+          break;
+      if (&all[same] != &strip) {
+        strip.kind = all[same].kind;
+        continue;
+      }
+      strip.kind = step->kinds.size();
+      dnnl::memory::desc fixed;
+      if (!step->kinds.empty()) fixed = step->kinds[0].desc.weights_desc();
+      step->kinds.push_back(compile(s, strip, step->kinds.empty() ? nullptr : &fixed, has_bias, tail));
+      step->scratch_bytes = std::max(step->scratch_bytes,
+                                     static_cast<int64_t>(step->kinds.back().desc.scratchpad_desc().get_size()));
+    }
+    const Dims wd = s.groups == 1 ? Dims{s.oc, s.c, s.kh, s.kw} : Dims{s.groups, s.oc / s.groups, s.c / s.groups, s.kh, s.kw};
+    step->weights = packed_constant(weights->values<float>().data(), dense(wd, s.groups == 1 ? Tag::oihw : Tag::goihw),
+                                    step->kinds[0].desc.weights_desc());
+    if (bias) step->bias = packed_constant(bias->values<float>().data(), dense({s.oc}, Tag::x), dense({s.oc}, Tag::x));
+  } catch (const dnnl::error& e) {
+    return str("oneDNN refuses it: ", e.what());
+  }
+  step->constant_bytes = static_cast<int64_t>(step->weights.get_desc().get_size());
+  step->info.node = node.id;
+  step->info.name = display_name(node) + tail.names;
+  step->info.kernel = str("float Conv (oneDNN ", step->kinds[0].desc.impl_info_str(), ")");
+  step->info.exact = false;
+  step->info.macs = s.n * s.oh * s.ow * s.oc * s.kh * s.kw * (s.c / s.groups);
+  step->info.bytes = 4 * (s.n * s.h * s.w * s.c + s.n * s.oh * s.ow * s.oc + weights->elements());
+  step->reads = {lowering.floats(node, 0, Order::channels_last)};
+  const BufferId out = lowering.make(DType::f32, {s.n, s.oh, s.ow, s.oc});
+  step->writes = {out};
+  lowering.add(std::move(step));
+  lowering.absorb(tail);
+  lowering.define_raw(tail.value, out, Order::channels_last);
+  return {};
+}
+
+#else
+
+Reason lower_conv(Lowering&, const Node&) { return ""; }
+
+#endif
+
+const LoweringRule kRules[] = {{"Conv", lower_conv}};
+
+}  // namespace
+
+std::span<const LoweringRule> lowerings_onednn_conv() { return kRules; }
+
+}  // namespace bitwright
