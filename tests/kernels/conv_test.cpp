@@ -61,8 +61,9 @@ class Fixture {
   PackedWeights packed_;
 };
 
-bool takes(const ConvRow& row, const ConvShape&) {
-  return machine_has(row.isa) && row.packing == ConvPacking::dense;
+bool takes(const ConvRow& row, const ConvShape& s) {
+  const bool depthwise = s.groups == s.c && s.groups == s.oc && s.c > 1;
+  return machine_has(row.isa) && row.packing == (depthwise ? ConvPacking::depthwise : ConvPacking::dense);
 }
 
 void check(const ConvShape& s, Random& random, DType out = DType::u8) {
@@ -82,6 +83,7 @@ ConvShape random_shape(Random& random) {
   s.n = random.in(1, 2), s.h = random.in(1, 12), s.w = random.in(1, 12);
   s.groups = random.in(0, 3) ? 1 : random.in(1, 4);
   s.c = random.in(1, 20) * s.groups, s.oc = random.in(1, 40) * s.groups;
+  if (random.in(0, 3) == 0) s.c = s.oc = s.groups = random.in(2, 140);
   s.kh = random.in(1, 4), s.kw = random.in(1, 4);
   s.stride_h = random.in(1, 3), s.stride_w = random.in(1, 3);
   s.dilation_h = random.in(1, 2), s.dilation_w = random.in(1, 2);
@@ -121,6 +123,16 @@ TEST(Conv, KernelsEqualTheReferenceOnUsualLayers) {
   line.w = 50, line.kw = 5, line.pad_left = 2;
   set_output(line, 0, 2);
   check(line, random);
+}
+
+TEST(Conv, DepthwiseKernelsEqualTheReferenceAtEveryWidth) {
+  Random random(seed());
+  for (int64_t c : {2, 3, 15, 16, 17, 32, 63, 64, 65, 96, 130})
+    for (int64_t k : {1, 3, 5}) {
+      ConvShape s = square(9, c, c, k, random.in(1, 2), k / 2);
+      s.groups = c;
+      for (DType out : {DType::u8, DType::i32, DType::f32}) check(s, random, out);
+    }
 }
 
 TEST(Conv, AZeroPointKnownOnlyAtRunTimeGivesTheSame) {

@@ -1,6 +1,7 @@
 #include "kernels/conv/conv.hpp"
 
 #include "kernels/conv/dense.hpp"
+#include "kernels/conv/depthwise.hpp"
 #include "kernels/dot/panel.hpp"
 
 namespace bitwright {
@@ -9,18 +10,25 @@ namespace {
 #define BW_CONV_REF(isa, name)
 #define BW_CONV_DENSE(isa, name, dot) \
   void name(const ConvArgs& args, int64_t row0, int64_t row1) noexcept { conv_dense(args, dot, row0, row1); }
+#define BW_CONV_DEPTHWISE(isa, name, taps) \
+  void name(const ConvArgs& args, int64_t row0, int64_t row1) noexcept { conv_depthwise(args, taps, row0, row1); }
 #include "kernels/conv/kernels.inc"
+#undef BW_CONV_DEPTHWISE
 #undef BW_CONV_DENSE
 #undef BW_CONV_REF
 
-const char* dense_refuses(const ConvProblem& p) {
+const char* packing_refuses(ConvPacking packing, const ConvProblem& p) {
+  const bool depthwise = conv_is_depthwise(p.shape);
   if (p.transposed) return "the convolution is transposed";
+  if (packing == ConvPacking::depthwise && !depthwise) return "the convolution is not depthwise";
+  if (packing == ConvPacking::dense && depthwise) return "the convolution is depthwise";
+  if (packing == ConvPacking::dense && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4) return "fewer than 4 channels per group";
   return dot_refuses(p.src_type, p.weight_type, p.out_type, p.weight_zero, p.fits_int32);
 }
 
 const char* refuses(const ConvRow& row, const ConvProblem& p, Isa cap) {
   if (const char* why = isa_refuses(row.isa, cap)) return why;
-  if (row.packing == ConvPacking::dense) return dense_refuses(p);
+  if (row.packing != ConvPacking::none) return packing_refuses(row.packing, p);
   if (row.kernel == conv_ref && p.transposed) return "the convolution is transposed";
   return nullptr;
 }
@@ -29,6 +37,7 @@ const char* refuses(const ConvRow& row, const ConvProblem& p, Isa cap) {
 
 PackedWeights pack_conv(const ConvShape& s, const int8_t* weights, const int32_t* bias, SrcCodes src) {
   const int64_t line = s.kw * (s.c / s.groups), filter = s.kh * line;
+  if (conv_is_depthwise(s)) return pack_weights(1, s.oc, 1, filter, {weights, filter, 0, 1}, bias, src);
   const bool direct = conv_is_direct(s);
   return pack_weights(s.groups, s.oc, direct ? s.kh : 1, direct ? line : filter, {weights, filter, line, 1}, bias, src);
 }
@@ -36,9 +45,11 @@ PackedWeights pack_conv(const ConvShape& s, const int8_t* weights, const int32_t
 const std::vector<ConvRow>& conv_kernels() {
 #define BW_CONV_REF(isa, name) {#name, Isa::isa, ConvPacking::none, name},
 #define BW_CONV_DENSE(isa, name, dot) {#name, Isa::isa, ConvPacking::dense, name},
+#define BW_CONV_DEPTHWISE(isa, name, taps) {#name, Isa::isa, ConvPacking::depthwise, name},
   static const std::vector<ConvRow> rows = {
 #include "kernels/conv/kernels.inc"
   };
+#undef BW_CONV_DEPTHWISE
 #undef BW_CONV_DENSE
 #undef BW_CONV_REF
   return rows;

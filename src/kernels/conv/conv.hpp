@@ -47,12 +47,12 @@ void conv_ref(const ConvArgs& args, int64_t row0, int64_t row1) noexcept;
 /// to dst pixel (i * stride_h + y * dilation_h - pad_top, ...). Weights [oc, kh, kw, c / groups] here too.
 void conv_transpose_ref(const ConvArgs& args, int64_t row0, int64_t row1) noexcept;
 
-/// Weights i8 [oc, kh, kw, c / groups] for the fast dense kernels; see pack.hpp.
+/// Weights i8 [oc, kh, kw, c / groups] for the fast kernels, dense or (groups == c == oc) depthwise; see pack.hpp.
 PackedWeights pack_conv(const ConvShape& shape, const int8_t* weights, const int32_t* bias, SrcCodes src);
 /// Bytes that ConvArgs::scratch needs, per thread; 0 for the references.
 int64_t conv_scratch_bytes(const ConvShape& shape);
 
-enum class ConvPacking : uint8_t { none, dense };
+enum class ConvPacking : uint8_t { none, dense, depthwise };
 
 /// A row of kernels.inc.
 struct ConvRow {

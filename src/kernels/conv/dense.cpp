@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/conv/depthwise.hpp"
 #include "kernels/dot/panel.hpp"
 
 namespace bitwright {
@@ -144,6 +145,7 @@ bool conv_is_direct(const ConvShape& s) {
 }
 
 int64_t conv_scratch_bytes(const ConvShape& s) {
+  if (conv_is_depthwise(s)) return depthwise_scratch_bytes(s);
   const int64_t copies = kConvRows * segments_of(s) * round_up(segment_bytes(s), 4);
   return segments_of(s) * kConvRows * static_cast<int64_t>(sizeof(void*)) + round_up(segment_bytes(s), 64) + copies;
 }

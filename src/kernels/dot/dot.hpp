@@ -21,6 +21,7 @@ struct DotArgs {
   int64_t k4;         // whole groups of 4
   int32_t tail;       // 0 to 3 bytes more, only with one segment; the panel has one more group for them
   const int8_t* b;    // the panel
+  int64_t column;     // its first column
   int32_t width;      // 16, 32, 48, 64
   int32_t columns;    // real ones
   bool pairs_fit;     // see PackedPanel
@@ -53,6 +54,9 @@ BW_INLINE void dot_tail_words(const DotArgs& args, int64_t row, int64_t rows, ui
     if (args.tail > 2) words[r] |= static_cast<uint32_t>(p[2]) << 16;
   }
 }
+
+/// What follows the sum (modulo 2^32) of one element, without vectors.
+void dot_finish_ref(const DotArgs& args, int64_t row, int32_t column, uint32_t sum) noexcept;
 
 #define BW_DOT(isa, name, ...) void name(const DotArgs& args) noexcept;
 #include "kernels/dot/kernels.inc"

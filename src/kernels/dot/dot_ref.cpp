@@ -13,7 +13,6 @@ uint32_t dot(const DotArgs& d, int64_t row, int32_t column) {
     const int8_t* b = d.b + (s * groups * d.width + column) * 4;
     for (int64_t i = 0; i < k; ++i) acc += static_cast<uint32_t>(a[i] * b[i / 4 * d.width * 4 + i % 4]);
   }
-  if (d.zero) acc -= static_cast<uint32_t>(d.zero[row * d.zero_stride]) * static_cast<uint32_t>(d.sum[column]);
   return acc;
 }
 
@@ -25,15 +24,18 @@ float dequantized(const DotArgs& d, int64_t row, int32_t column, int32_t acc) {
 
 }  // namespace
 
+void dot_finish_ref(const DotArgs& d, int64_t row, int32_t column, uint32_t sum) noexcept {
+  if (d.zero) sum -= static_cast<uint32_t>(d.zero[row * d.zero_stride]) * static_cast<uint32_t>(d.sum[column]);
+  const int32_t acc = static_cast<int32_t>(sum);
+  const int64_t at = row * d.dst_stride + column;
+  if (d.form == DotForm::i32) static_cast<int32_t*>(d.dst)[at] = acc;
+  else if (d.form == DotForm::f32) static_cast<float*>(d.dst)[at] = dequantized(d, row, column, acc);
+  else static_cast<uint8_t*>(d.dst)[at] = static_cast<uint8_t>(requantize(d.requantize, acc, column));
+}
+
 void dot_u8s8_ref(const DotArgs& d) noexcept {
   for (int64_t r = 0; r < d.rows; ++r)
-    for (int32_t c = 0; c < d.columns; ++c) {
-      const int32_t acc = static_cast<int32_t>(dot(d, r, c));
-      const int64_t at = r * d.dst_stride + c;
-      if (d.form == DotForm::i32) static_cast<int32_t*>(d.dst)[at] = acc;
-      else if (d.form == DotForm::f32) static_cast<float*>(d.dst)[at] = dequantized(d, r, c, acc);
-      else static_cast<uint8_t*>(d.dst)[at] = static_cast<uint8_t>(requantize(d.requantize, acc, c));
-    }
+    for (int32_t c = 0; c < d.columns; ++c) dot_finish_ref(d, r, c, dot(d, r, c));
 }
 
 }  // namespace bitwright

@@ -30,6 +30,7 @@ DotArgs dot_args(const PackedWeights& packed, const Output& out) {
 void set_panel(DotArgs& args, const PackedWeights& packed, const PackedPanel& panel, const Output& out, int64_t row) {
   const int64_t c = panel.column;
   args.b = packed.bytes.values<int8_t>().data() + panel.at;
+  args.column = c;
   args.width = panel.width;
   args.columns = panel.columns;
   args.pairs_fit = panel.pairs_fit;
