@@ -1,0 +1,162 @@
+#include "calibrate/choose.hpp"
+
+#include <algorithm>
+
+namespace bitwright {
+namespace {
+
+bool names(const Override& o, const Graph& graph, const Node& node) {
+  return (o.op.empty() || o.op == node.op) && (o.match.empty() || glob_match(o.match, label(graph, node)));
+}
+
+std::vector<std::string> labels(const Graph& graph) {
+  std::vector<std::string> result;
+  for (const Node& node : graph.nodes) result.push_back(label(graph, node));
+  return result;
+}
+
+[[noreturn]] void names_nothing(std::string_view what, const std::string& pattern, const Graph& graph) {
+  const std::string near = nearest(pattern, labels(graph));
+  fail(ErrorCode::usage, what, " '", pattern, "' names no node of the model",
+       near.empty() ? std::string() : "; did you mean '" + near + "'?");
+}
+
+void apply_overrides(const Model& model, const Rules& rules, std::vector<Choice>& choices) {
+  const Graph& graph = model.graph;
+  for (const Override& o : rules.overrides) {
+    if (o.match.empty() && o.op.empty()) fail(ErrorCode::usage, "an override needs 'match' or 'op'");
+    bool found = false;
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      if (!names(o, graph, graph.nodes[i])) continue;
+      found = true;
+      Choice& c = choices[i];
+      if (o.quantize) c.allowed = *o.quantize;
+      if (o.quantize && !*o.quantize) c.why = "kept float by an override of the recipe";
+      if (o.activation) c.activation = *o.activation;
+      if (o.weight) c.weight = *o.weight;
+      if (!o.observer.empty()) c.observer = o.observer;
+    }
+    if (!found) names_nothing("override", o.match.empty() ? o.op : o.match, graph);
+  }
+}
+
+void apply_excludes(const Model& model, const Rules& rules, std::vector<Choice>& choices) {
+  for (const std::string& pattern : rules.exclude) {
+    bool found = false;
+    for (size_t i = 0; i < choices.size(); ++i) {
+      if (!glob_match(pattern, label(model.graph, model.graph.nodes[i]))) continue;
+      choices[i].allowed = false;
+      choices[i].why = "excluded by the recipe";
+      found = true;
+    }
+    if (!found) names_nothing("exclude", pattern, model.graph);
+  }
+}
+
+void apply_edge(Choice& choice, Edge edge, std::string_view which) {
+  if (edge == Edge::keep_float) {
+    choice.allowed = false;
+    choice.why = str("the recipe keeps the ", which, " layer float");
+  } else if (edge == Edge::eight_bits) {
+    choice.activation = eight_bits(choice.activation);
+    choice.weight = eight_bits(choice.weight);
+  }
+}
+
+bool is_layer(const Graph& graph, const Node& node, const Choice& choice) {
+  return choice.rule && choice.rule->kind == QuantRule::Kind::linear && weights_of(graph, node, *choice.rule).tensor;
+}
+
+void apply_edges(const Model& model, const Rules& rules, std::vector<Choice>& choices) {
+  std::vector<size_t> layers;
+  for (size_t i = 0; i < choices.size(); ++i)
+    if (is_layer(model.graph, model.graph.nodes[i], choices[i])) layers.push_back(i);
+  if (layers.empty()) return;
+  apply_edge(choices[layers.front()], rules.first, "first");
+  apply_edge(choices[layers.back()], rules.last, "last");
+}
+
+}  // namespace
+
+std::vector<Choice> choose(const Model& model, const Rules& rules) {
+  std::vector<Choice> choices;
+  for (const Node& node : model.graph.nodes) {
+    const Op* op = find_op(node.domain, node.op);
+    Choice choice{op ? &op->quant : nullptr, true, {}, rules.activation, rules.weight, rules.observer};
+    const auto& types = rules.operators;
+    if (!types.empty() && std::find(types.begin(), types.end(), node.op) == types.end()) {
+      choice.allowed = false;
+      choice.why = "its operator type was not asked for";
+    }
+    choices.push_back(std::move(choice));
+  }
+  apply_edges(model, rules, choices);
+  apply_excludes(model, rules, choices);
+  apply_overrides(model, rules, choices);
+  return choices;
+}
+
+namespace {
+
+// Output channels and summed axis of the weights that ONNX's linear operators carry.
+void set_axes(const Node& node, const QuantRule& rule, Weights& w) {
+  const int rank = static_cast<int>(w.tensor->rank());
+  w.axis = rule.weight_axis < 0 ? rule.weight_axis + rank : rule.weight_axis;
+  if (node.is("Gemm")) w.axis = node.attr_int("transB", 0) ? 0 : 1;
+  w.reduce_axis = node.is("MatMul") ? std::max(0, rank - 2) : w.axis == 0 ? 1 : 0;
+}
+
+std::string bias_refusal(const Graph& graph, const Node& node, const QuantRule& rule, const Weights& w) {
+  if (rule.bias_input < 0) return {};
+  const ValueId bias = node.input(static_cast<size_t>(rule.bias_input));
+  if (bias == ValueId::none) return {};
+  const Tensor* tensor = graph.constant(bias);
+  if (!tensor) return "its bias is not constant";
+  int64_t channels = w.tensor->dim(w.axis);
+  if (node.is("ConvTranspose")) channels *= node.attr_int("group", 1);
+  if (tensor->elements() != channels || tensor->dim(-1) != channels)
+    return str("its bias has shape ", to_string(tensor->shape()), ", not one value per output channel");
+  return {};
+}
+
+}  // namespace
+
+Weights weights_of(const Graph& graph, const Node& node, const QuantRule& rule) {
+  Weights w;
+  if (rule.weight_input < 0) return w.refusal = "it has no weights", w;
+  w.input = static_cast<uint16_t>(rule.weight_input);
+  const ValueId id = node.input(w.input);
+  const Tensor* tensor = id != ValueId::none && graph.has_value(id) ? graph.constant(id) : nullptr;
+  if (!tensor) return w.refusal = "its weights are not constant", w;
+  if (tensor->dtype() != DType::f32)
+    return w.refusal = str("its weights are ", name_of(tensor->dtype()), ", not float32"), w;
+  if (tensor->elements() == 0) return w.refusal = "its weights are empty", w;
+  w.tensor = tensor;
+  set_axes(node, rule, w);
+  w.refusal = bias_refusal(graph, node, rule, w);
+  if (node.is("Gemm") && (node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1))
+    w.refusal = "its alpha or beta is not 1";
+  if (!w.refusal.empty()) w.tensor = nullptr;
+  return w;
+}
+
+Wish weight_wish(const Choice& choice, const Tensor& weights, int axis, int reduce_axis) {
+  Wish wish{choice.weight, "minmax", {}, {}, axis};
+  if (weights.rank() < 2) wish.scheme.granularity = Layout::tensor;
+  if (wish.scheme.granularity == Layout::block) wish.axis = reduce_axis;
+  return wish;
+}
+
+Scheme eight_bits(Scheme scheme) {
+  if (scheme.format->is_integer) scheme.format = &format_named(scheme.format->is_signed ? "int8" : "uint8");
+  return scheme;
+}
+
+Scheme unsigned_twin(Scheme scheme) {
+  if (!scheme.format->is_integer || !scheme.format->is_signed || scheme.symmetry == Symmetry::affine) return scheme;
+  scheme.format = &format_named(str("uint", scheme.format->bits));
+  scheme.symmetry = Symmetry::affine;
+  return scheme;
+}
+
+}  // namespace bitwright
