@@ -1,0 +1,630 @@
+#include "passes/fold.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "ops/op.hpp"
+#include "passes/fold_nodes.hpp"
+#include "quant/pack.hpp"
+
+namespace bitwright {
+namespace {
+
+const std::string kMetadata = "bitwright.quantization/";  // + name of the DQ: a QuantizationNote
+const std::string kProfile = "bitwright.profile";
+
+bool same_chain(std::span<const Grid> a, std::span<const Grid> b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_grid);
+}
+
+bool within(const Tensor& codes, int32_t low, int32_t high) {
+  for (int64_t i = 0; i < codes.elements(); ++i)
+    if (const int64_t q = value_as_int(codes, i); q < low || q > high) return false;
+  return true;
+}
+
+// ---- fold
+
+class Folder {
+ public:
+  Folder(Model& model, FoldReport& report) : model_(model), r_(model), report_(report) {}
+
+  void run() {
+    lift_integer_operators(r_, report_);
+    r_.commit();
+    fold_constants();
+    r_.commit();
+    while (find_pairs()) {}
+    apply_pairs();
+    drop_dead_steps();
+    note_interface();
+    place_constant_entries();
+    r_.commit();
+    derive_biases();
+    report_.entries = model_.quantization.at.size();
+    std::erase_if(model_.info.metadata, [](const auto& item) { return item.first.rfind(kMetadata, 0) == 0; });
+  }
+
+ private:
+  /// The value read through quantize/dequantize steps.
+  struct Source {
+    ValueId root = ValueId::none;
+    std::vector<Grid> chain;
+    GroupId tied = 0;
+    bool at_run = false;
+  };
+  struct Read {
+    Use use;
+    ValueId value;  // as written in the graph: the root or what a DQ makes of it
+  };
+
+  static constexpr size_t kLongestChain = 8;  // of Q/DQ pairs in a row; hostile files have thousands
+
+  Model& model_;
+  Rewriter r_;
+  FoldReport& report_;
+  std::map<ValueId, Source> sources_;         // of every DQ output that may be folded
+  std::map<ValueId, std::vector<Read>> reads_;  // by root
+  std::map<ValueId, Entry> constants_;        // entries that every reader of this constant gets
+  std::set<ValueId> refused_;                 // DQ outputs that stay
+
+  void keep(const Node& node, std::string_view why) {
+    const std::string line = str(display_name(node), ": ", why);
+    if (std::find(report_.kept.begin(), report_.kept.end(), line) == report_.kept.end()) report_.kept.push_back(line);
+  }
+
+  void apply_note(const Node& node, Grid& grid, const Tensor* codes, GroupId& tied) const {
+    const auto at = model_.info.metadata.find(kMetadata + node.name);
+    if (at == model_.info.metadata.end() || node.name.empty()) return;
+    const auto note = read_note(at->second);
+    if (!note || note->format->file != grid.format->file || (codes && !within(*codes, note->qmin, note->qmax))) return;
+    if (!codes && (note->qmin != grid.qmin || note->qmax != grid.qmax)) return;
+    grid.format = note->format, grid.qmin = note->qmin, grid.qmax = note->qmax, tied = note->tied;
+  }
+
+  // codes -> DQ: the DQ's output becomes a float constant, the decoded view of the codes
+  void fold_constants() {
+    for (const NodeId id : r_.nodes()) {
+      const Node* dq = r_.node(id);
+      if (!dq || !is_dequantize(*dq)) continue;
+      const Tensor* codes = r_.graph().constant(dq->input(0));
+      if (!codes) continue;
+      std::string why;
+      auto grid = grid_of(r_.graph(), *dq, codes->dtype(), &why);
+      const auto& readers = r_.readers(dq->output());
+      const bool inside = std::all_of(readers.begin(), readers.end(),
+                                      [](const Use& u) { return u.node != NodeId::none && !u.nested; });
+      if (!inside) why = "its output is read by a nested graph or is an output of the graph";
+      if (!grid || !inside) {
+        keep(*dq, why);
+        continue;
+      }
+      const Tensor plain = unpack(*codes);
+      GroupId tied = 0;
+      apply_note(*dq, *grid, &plain, tied);
+      try {
+        verify(*grid, plain.shape());
+      } catch (const Error& e) {
+        keep(*dq, e.what());
+        continue;
+      }
+      constants_[dq->output()] = {When::statically, false, {*grid}, plain, tied};
+      r_.set_constant(dq->output(), dequantize(plain, *grid));
+      r_.erase(id);
+    }
+  }
+
+  /// The quantize step behind a DQ's input: Q, or Q and a Clip of its codes. Its grid, and the value that Q reads.
+  std::optional<Source> quantize_step(const Node& dq, std::string* why) {
+    const Node* q = r_.producer(dq.input(0));
+    const Node* clip = q && q->is("Clip") ? q : nullptr;
+    if (clip) q = r_.producer(clip->input(0));
+    if (q && q->is("DynamicQuantizeLinear")) return dynamic_step(dq, *q);
+    if (!q || !is_quantize(*q)) return {};
+    auto grid = grid_of(r_.graph(), *q, DType::none, why);
+    if (!grid) return {};
+    const auto behind = grid_of(r_.graph(), dq, grid->format->file, why);
+    if (!behind) return {};
+    if (!same_grid(*grid, *behind)) {
+      *why = "its scale or zero point differs from the quantizer's before it";
+      return {};
+    }
+    if (clip && !clip_range(*clip, *grid)) return {};
+    GroupId tied = 0;
+    apply_note(dq, *grid, nullptr, tied);
+    return Source{q->input(0), {*grid}, tied, false};
+  }
+
+  bool clip_range(const Node& clip, Grid& grid) {
+    const Tensor *low = r_.graph().constant(clip.input(1)), *high = r_.graph().constant(clip.input(2));
+    if (!low || !high || low->elements() != 1 || high->elements() != 1) return false;
+    grid.qmin = static_cast<int32_t>(std::max<int64_t>(grid.qmin, value_as_int(*low, 0)));
+    grid.qmax = static_cast<int32_t>(std::min<int64_t>(grid.qmax, value_as_int(*high, 0)));
+    return grid.qmin <= grid.qmax;
+  }
+
+  std::optional<Source> dynamic_step(const Node& dq, const Node& dynamic) {
+    if (dq.input(0) != dynamic.output(0) || dq.input(1) != dynamic.output(1) || dq.input(2) != dynamic.output(2)) return {};
+    const Format& format = format_named("uint8");
+    Grid grid{&format, format.code_min, format.code_max, {}, {}, {}, {}};
+    GroupId tied = 0;
+    apply_note(dq, grid, nullptr, tied);
+    return Source{dynamic.input(0), {grid}, tied, true};
+  }
+
+  const Source* source_of(ValueId value) const {
+    const auto at = sources_.find(value);
+    return at == sources_.end() ? nullptr : &at->second;
+  }
+
+  /// Builds sources_ and reads_; true if something had to be refused, then everything is to be found anew.
+  bool find_pairs() {
+    sources_.clear();
+    reads_.clear();
+    const Graph& g = r_.graph();
+    for (const Node& dq : g.nodes) {
+      if (!is_dequantize(dq) || refused_.count(dq.output())) continue;
+      std::string why;
+      auto step = quantize_step(dq, &why);
+      if (!step) {
+        if (!why.empty()) keep(dq, why);
+        continue;
+      }
+      if (const Source* before = source_of(step->root)) {
+        if (before->at_run || step->at_run || before->chain.size() >= kLongestChain) continue;
+        step->root = before->root;
+        step->chain.insert(step->chain.begin(), before->chain.begin(), before->chain.end());
+        step->tied = std::max(step->tied, before->tied);
+      }
+      sources_[dq.output()] = *step;
+    }
+    for (const Node& node : g.nodes)
+      if (!is_folded_step(node))
+        for (const ValueId id : std::set<ValueId>(node.inputs.begin(), node.inputs.end())) collect_reads(node, id);
+    for (size_t i = 0; i < g.outputs.size(); ++i) add_read({NodeId::none, static_cast<uint16_t>(i), false}, g.outputs[i]);
+    bool again = false;
+    for (const auto& [root, reads] : reads_) again = refuse_unfit(root, reads) || again;
+    return again;
+  }
+
+  void add_read(Use use, ValueId value) {
+    const Source* source = source_of(value);
+    reads_[source ? source->root : value].push_back({use, value});
+  }
+  void collect_reads(const Node& node, ValueId id) {
+    if (id == ValueId::none) return;
+    for (const Use& use : r_.readers(id))
+      if (use.node == node.id && !use.nested) add_read(use, id);
+  }
+
+  /// True for a DQ that folds, and for what makes codes (Q, a Clip of codes) if all readers are such.
+  bool is_folded_step(const Node& node, bool clip_may_follow = true) {
+    if (is_dequantize(node)) return source_of(node.output()) != nullptr;
+    const bool quantizes = is_quantize(node) || node.is("DynamicQuantizeLinear");
+    if (!quantizes && !node.is("Clip")) return false;
+    bool read = false;
+    for (const ValueId out : node.outputs)
+      for (const Use& use : r_.readers(out)) {
+        const Node* reader = use.node == NodeId::none || use.nested ? nullptr : r_.node(use.node);
+        const bool clip = reader && reader->is("Clip") && quantizes && clip_may_follow;
+        if (!reader || (!is_dequantize(*reader) && !clip) || !is_folded_step(*reader, false)) return false;
+        read = true;
+      }
+    return read;
+  }
+
+  std::span<const Grid> chain_of(ValueId value) const {
+    const Source* source = source_of(value);
+    return source ? std::span<const Grid>(source->chain) : std::span<const Grid>();
+  }
+
+  /// The steps that every reader sees: they belong to the producer.
+  std::vector<Grid> common_chain(ValueId root, const std::vector<Read>& reads) {
+    if (r_.graph().constant(root) || reads.empty()) return {};
+    const auto first = chain_of(reads[0].value);
+    std::vector<Grid> common(first.begin(), first.end());
+    for (const Read& read : reads) {
+      const auto chain = chain_of(read.value);
+      const Source* source = source_of(read.value);
+      size_t n = 0;
+      while (n < common.size() && n < chain.size() && same_grid(common[n], chain[n])) ++n;
+      if (source && source->at_run) n = 0;
+      common.resize(n);
+    }
+    for (const Use& use : r_.readers(root))
+      if (use.nested) common.clear();
+    return common;
+  }
+
+  /// Outputs of the graph and reads inside nested graphs have no place for an entry of their own.
+  bool refuse_unfit(ValueId root, const std::vector<Read>& reads) {
+    const auto common = common_chain(root, reads);
+    bool again = false;
+    ValueId output = ValueId::none;
+    for (const Read& read : reads) {
+      if (read.value == root) continue;
+      bool nested = false;
+      for (const Use& use : r_.readers(read.value)) nested = nested || use.nested;
+      const bool is_output = read.use.node == NodeId::none;
+      if (!nested && !is_output) continue;
+      const bool renamable = !r_.is_graph_input(root) && !r_.is_graph_output(root) && !r_.graph().constant(root) &&
+                             (output == ValueId::none || output == read.value);
+      if (!nested && renamable && same_chain(chain_of(read.value), common)) {
+        output = read.value;
+        continue;
+      }
+      keep(*r_.producer(read.value), nested ? "its output is read by a nested graph"
+                                            : "its output is an output of the graph, other readers see other values");
+      again = refused_.insert(read.value).second || again;
+    }
+    return again;
+  }
+
+  void apply_pairs() {
+    const Uses uses(r_.graph());
+    for (const auto& [root, reads] : reads_) {
+      const auto common = common_chain(root, reads);
+      const auto made = producer_site(r_.graph(), uses, root);
+      GroupId tied = 0;
+      for (const Read& read : reads)
+        if (const Source* source = source_of(read.value)) tied = std::max(tied, source->tied);
+      if (!common.empty()) {
+        Entry& entry = model_.quantization.at[made.site];
+        entry.chain.insert(entry.chain.end(), common.begin(), common.end());
+        entry.tied = tied;
+      }
+      for (const Read& read : reads) apply_read(root, read, common.size());
+    }
+  }
+
+  void apply_read(ValueId root, const Read& read, size_t common) {
+    if (read.value == root) return;
+    const Source source = *source_of(read.value);
+    if (read.use.node == NodeId::none) {
+      Graph& g = r_.graph();
+      if (!r_.is_graph_output(root)) std::swap(g.value(root).name, g.value(read.value).name);
+      g.outputs[read.use.index] = root;
+      return;
+    }
+    Node& node = *r_.node(read.use.node);
+    const std::vector<Grid> rest(source.chain.begin() + static_cast<std::ptrdiff_t>(common), source.chain.end());
+    if (r_.graph().constant(root)) {
+      quantize_constant(node, read, rest, source.tied);
+      return;
+    }
+    r_.set_input(node, read.use.index, root);
+    if (rest.empty()) return;
+    Entry& entry = model_.quantization.at[{node.id, Side::input, read.use.index}];
+    entry.chain.insert(entry.chain.begin(), rest.begin(), rest.end());
+    entry.tied = source.tied;
+    if (source.at_run) entry.when = When::at_run;
+  }
+
+  /// constant -> Q -> DQ: the codes are known now.
+  void quantize_constant(Node& node, const Read& read, const std::vector<Grid>& chain, GroupId tied) {
+    Tensor values = *r_.graph().constant(source_of(read.value)->root), codes;
+    for (const Grid& grid : chain) {
+      codes = quantize(values, grid);
+      values = dequantize(codes, grid);
+    }
+    const ValueId id = r_.add_constant(r_.graph().value(read.value).name, values);
+    r_.set_input(node, read.use.index, id);
+    constants_[id] = {When::statically, false, {chain.back()}, codes, tied};
+  }
+
+  /// Q, DQ and Clip that nobody reads any more.
+  void drop_dead_steps() {
+    const Uses uses(r_.graph());
+    std::unordered_map<ValueId, size_t> reads;
+    for (const auto& [id, value] : r_.graph().values()) reads[id] = uses.of(id).size();
+    const auto& nodes = r_.graph().nodes;
+    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
+      const bool step = is_quantize(*node) || is_dequantize(*node) || node->is("Clip") || node->is("DynamicQuantizeLinear");
+      const bool dead = std::all_of(node->outputs.begin(), node->outputs.end(), [&](ValueId id) { return reads[id] == 0; });
+      if (!step || !dead) continue;
+      for (const ValueId id : node->inputs) --reads[id];
+      r_.erase(node->id);
+    }
+    r_.commit();
+  }
+
+  /// u8 graph input -> DQ and Q -> u8 graph output stay; what is known of the float side is noted there.
+  void note_interface() {
+    const Uses uses(r_.graph());
+    for (const Node& node : r_.graph().nodes) {
+      std::string unused;
+      const bool in = is_dequantize(node) && r_.is_graph_input(node.input(0));
+      const bool out = is_quantize(node) && r_.is_graph_output(node.output());
+      if (!in && !out) continue;
+      const auto grid = grid_of(r_.graph(), node, in ? r_.graph().value(node.input(0)).dtype : DType::none, &unused);
+      if (!grid) continue;
+      if (in) {
+        Entry& entry = model_.quantization.at[{node.id, Side::output, 0}];
+        if (entry.chain.empty() || !same_grid(entry.chain.front(), *grid)) entry.chain.insert(entry.chain.begin(), *grid);
+        continue;
+      }
+      const SiteOf made = producer_site(r_.graph(), uses, node.input(0));
+      const Entry* before = made.found ? model_.quantization.find(made.site) : nullptr;
+      Entry* own = model_.quantization.find({node.id, Side::input, 0});
+      const auto* chain = own ? &own->chain : before ? &before->chain : nullptr;
+      if (!r_.graph().constant(node.input(0)) && (!chain || chain->empty() || !same_grid(chain->back(), *grid)))
+        model_.quantization.at[{node.id, Side::input, 0}].chain.push_back(*grid);
+    }
+  }
+
+  void place_constant_entries() {
+    for (const Node& node : r_.graph().nodes)
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        if (const auto at = constants_.find(node.inputs[i]); at != constants_.end())
+          model_.quantization.at[{node.id, Side::input, static_cast<uint16_t>(i)}] = at->second;
+  }
+
+  void derive_biases() {
+    const Uses uses(r_.graph());
+    for (const Node& node : r_.graph().nodes) {
+      const Op* op = find_op(node.domain, node.op);
+      if (!op || op->quant.bias_input < 0) continue;
+      Entry* bias = model_.quantization.find({node.id, Side::input, static_cast<uint16_t>(op->quant.bias_input)});
+      if (!bias || bias->chain.size() != 1 || bias->chain[0].format->name != "int32") continue;
+      const Tensor wanted = derived_bias_scale(model_, uses, node);
+      const Tensor& scale = bias->chain[0].scale;
+      if (!wanted.empty() && wanted.elements() == scale.elements() && identical(wanted.reshaped(scale.shape()), scale))
+        bias->when = When::derived;
+    }
+  }
+};
+
+}  // namespace
+
+Model fold(Model model, FoldReport* report) {
+  FoldReport own;
+  if (const auto at = model.info.metadata.find(kProfile); at != model.info.metadata.end()) {
+    for (const Profile profile : {Profile::ort, Profile::real, Profile::tflite})
+      if (at->second == name_of(profile)) model.quantization.profile = profile;
+    model.info.metadata.erase(at);
+  }
+  Folder(model, report ? *report : own).run();
+  verify(model);
+  return model;
+}
+
+Tensor derived_bias_scale(const Model& model, const Uses& uses, const Node& node) {
+  const Op* op = find_op(node.domain, node.op);
+  if (!op || op->quant.weight_input < 0 || op->quant.data_inputs.empty()) return {};
+  const uint16_t data = op->quant.data_inputs[0], weight = static_cast<uint16_t>(op->quant.weight_input);
+  const Entry* x = model.quantization.find({node.id, Side::input, data});
+  const SiteOf made = producer_site(model.graph, uses, node.input(data));
+  if (!x && made.found) x = model.quantization.find(made.site);
+  const Entry* w = model.quantization.find({node.id, Side::input, weight});
+  if (!x || !w || x->chain.empty() || w->chain.empty()) return {};
+  const Grid &gx = x->chain.back(), &gw = w->chain.back();
+  if (gx.scale.elements() != 1 || gx.scale.dtype() != DType::f32 || gw.scale.dtype() != DType::f32 ||
+      gw.layout.kind == Layout::block)
+    return {};
+  Tensor scale(DType::f32, gw.scale.shape());
+  for (size_t i = 0; i < static_cast<size_t>(scale.elements()); ++i)
+    scale.values<float>()[i] = gx.scale.values<float>()[0] * gw.scale.values<float>()[i];
+  return scale;
+}
+
+// ---- materialise
+
+namespace {
+
+class Materialiser {
+ public:
+  Materialiser(Model& model, const MaterialiseOptions& options) : model_(model), r_(model), options_(options) {}
+
+  void run() {
+    collect_names();
+    const auto entries = model_.quantization.at;  // inputs are handled where they stand, so by value
+    for (const auto& [site, entry] : entries)
+      if (site.side == Side::input) write_input(site, entry);
+    for (const auto& [site, entry] : entries)
+      if (site.side == Side::output) write_output(site, entry);
+    lower_dynamic_nodes();
+    model_.quantization.at.clear();
+    if (model_.quantization.profile != Profile::ort)
+      model_.info.metadata[kProfile] = std::string(name_of(model_.quantization.profile));
+    model_.quantization.profile = Profile::ort;
+    r_.commit();
+  }
+
+ private:
+  Model& model_;
+  Rewriter r_;
+  const MaterialiseOptions& options_;
+  std::set<std::string> names_;
+  struct Made {
+    std::vector<Grid> chain;
+    Tensor codes;
+    ValueId result;
+  };
+  std::map<ValueId, std::vector<Made>> made_;       // steps already written for a value
+  std::map<ValueId, DynamicCodes> dynamic_;         // DynamicQuantizeLinear of a value
+  std::map<NodeId, std::pair<uint16_t, ValueId>> at_run_;  // nodes that want run-time codes at an input
+
+  void collect_names() {
+    for (const Node& node : model_.graph.nodes) names_.insert(node.name);
+  }
+  std::string unique(const std::string& stem) {
+    std::string name = stem;
+    for (int i = 1; !names_.insert(name).second; ++i) name = str(stem, "_", i);
+    return name;
+  }
+  std::string where(const Site& site) const {
+    const Node* node = model_.graph.find_node(site.node);
+    return str(node ? display_name(*node) : "the graph's input", site.side == Side::input ? ": input " : ": output ", site.index);
+  }
+
+  const Made* find_made(ValueId value, const std::vector<Grid>& chain, const Tensor& codes) const {
+    const auto at = made_.find(value);
+    if (at == made_.end()) return nullptr;
+    for (const Made& made : at->second)
+      if (same_chain(made.chain, chain) && made.codes.raw() == codes.raw()) return &made;
+    return nullptr;
+  }
+
+  void write_input(const Site& site, const Entry& entry) {
+    const ValueId value = r_.node(site.node)->input(site.index);
+    if (entry.when == When::at_run) return write_at_run(site, entry);
+    if (entry.chain.empty() && entry.codes.empty()) return refuse(site, entry);
+    if (is_own_grid(site, entry)) return;
+    ValueId result = ValueId::none;
+    if (const Made* made = find_made(value, entry.chain, entry.codes)) {
+      result = made->result;
+    } else {
+      result = entry.codes.empty() ? write_steps(value, entry, {}, site) : write_codes(value, entry);
+      made_[value].push_back({entry.chain, entry.codes, result});
+    }
+    r_.set_input(*r_.node(site.node), site.index, result);
+  }
+
+  void refuse(const Site& site, const Entry& entry) {
+    if (entry.when == When::derived) return;  // a bias whose codes nobody asked for stays float
+    fail(ErrorCode::usage, where(site), ": has no scale yet: calibrate first");
+  }
+
+  /// The entry that `fold` noted at the float side of a Q before a graph output.
+  bool is_own_grid(const Site& site, const Entry& entry) {
+    const Node& node = *r_.node(site.node);
+    std::string unused;
+    if (!is_quantize(node) || entry.chain.size() != 1) return false;
+    const auto own = grid_of(r_.graph(), node, DType::none, &unused);
+    return own && same_grid(*own, entry.chain[0]);
+  }
+
+  void write_output(const Site& site, const Entry& entry) {
+    const Graph& g = r_.graph();
+    const Node* node = site.node == kGraphInput ? nullptr : r_.node(site.node);
+    const ValueId value = node ? node->outputs.at(site.index) : g.inputs.at(site.index);
+    if (entry.when == When::at_run) fail(ErrorCode::unsupported, where(site), ": run-time scales belong to inputs of nodes");
+    if (entry.chain.empty()) return refuse(site, entry);
+    std::vector<Grid> chain = entry.chain;
+    std::string unused;
+    if (node && is_dequantize(*node)) {
+      const auto own = grid_of(g, *node, g.has_value(node->input(0)) ? g.value(node->input(0)).dtype : DType::none, &unused);
+      if (own && same_grid(*own, chain.front())) chain.erase(chain.begin());
+    }
+    if (chain.empty()) return;
+    Entry rest = entry;
+    rest.chain = chain;
+    // Readers are moved first, so that the new Q keeps reading the value itself.
+    const ValueId end = r_.add_value(g.value(value).name + "_dequantized", g.value(value).dtype);
+    r_.graph().value(end).has_shape = g.value(value).has_shape, r_.graph().value(end).shape = g.value(value).shape;
+    const bool output = r_.is_graph_output(value) && !r_.is_graph_input(value);
+    if (output) {
+      r_.graph().value(end).name = g.value(value).name;
+      r_.graph().value(value).name += "_float";
+    }
+    replace_reads(r_.graph(), value, end, output);
+    write_steps(value, rest, end, site);
+  }
+
+  ValueId zero_constant(const Grid& grid, const std::string& name) {
+    if (grid.zero.empty()) return ValueId::none;
+    return r_.add_constant(name + "_zero_point", pack_if(grid.zero, grid.format->file));
+  }
+  static Tensor pack_if(const Tensor& codes, DType file) { return is_packed(file) ? pack(codes, file) : codes; }
+
+  static void set_layout(Node& node, const Layout& layout) {
+    if (layout.kind != Layout::tensor) node.attributes["axis"] = int64_t{layout.axis};
+    if (layout.kind == Layout::block) node.attributes["block_size"] = layout.block_size;
+  }
+
+  bool expressible(const Grid& grid) const {
+    const bool zero_fits = grid.zero.empty() || grid.zero.dtype() == grid.format->storage;
+    return grid.format->is_integer && grid.table.empty() && zero_fits && grid.scale.dtype() == DType::f32;
+  }
+
+  /// value -> (Q -> Clip -> DQ) for each grid of the chain; the last DQ makes `end` if given.
+  ValueId write_steps(ValueId value, const Entry& entry, std::optional<ValueId> end, const Site& site) {
+    const std::string stem = r_.graph().has_value(value) ? r_.graph().value(value).name : "value";
+    for (size_t i = 0; i < entry.chain.size(); ++i) {
+      Grid grid = entry.chain[i];
+      if (!expressible(grid) || grid.format->name == "int32")
+        fail(ErrorCode::unsupported, where(site), ": ", grid.format->name, " with these parameters has no ONNX form");
+      const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max &&
+                         format_of(grid.format->file) == grid.format;
+      const DType file = whole ? grid.format->file : grid.format->storage;  // Clip knows whole bytes only
+      if (grid.zero.empty()) grid.zero = zero_tensor(*grid.format, grid.scale.shape(), std::vector<int32_t>(static_cast<size_t>(grid.scale.elements())));
+      const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
+      const ValueId zero = r_.add_constant(stem + "_zero_point", pack_if(grid.zero, file));
+      ValueId codes = r_.add_value(stem + "_quantized", file);
+      set_layout(r_.add("QuantizeLinear", {value, scale, zero}, {codes}, unique(stem + "_QuantizeLinear")), grid.layout);
+      if (!whole) codes = write_clip(codes, grid, stem);
+      const bool last = i + 1 == entry.chain.size();
+      const ValueId result = last && end ? *end : r_.add_value(stem + "_dequantized", DType::f32);
+      Node& dq = r_.add("DequantizeLinear", {codes, scale, zero}, {result}, unique(stem + "_DequantizeLinear"));
+      set_layout(dq, grid.layout);
+      if (const std::string note = note_of(entry, grid, false); !note.empty()) model_.info.metadata[kMetadata + dq.name] = note;
+      value = result;
+    }
+    return value;
+  }
+
+  ValueId write_clip(ValueId codes, const Grid& grid, const std::string& stem) {
+    auto limit = [&](int32_t code, const char* suffix) {
+      return r_.add_constant(stem + suffix, zero_tensor(*grid.format, {}, std::span<const int32_t>(&code, 1)));
+    };
+    const ValueId clipped = r_.add_value(stem + "_clipped", grid.format->storage);
+    r_.add("Clip", {codes, limit(grid.qmin, "_code_min"), limit(grid.qmax, "_code_max")}, {clipped}, unique(stem + "_Clip"));
+    return clipped;
+  }
+
+  /// Codes of a constant -> DQ, which takes the constant's name. Formats that ONNX lacks stay decoded values.
+  ValueId write_codes(ValueId value, const Entry& entry) {
+    const Grid& grid = entry.chain.back();
+    if (!expressible(grid)) return value;
+    const std::string stem = r_.graph().value(value).name;
+    const DType file = grid.format->file;
+    const ValueId codes = r_.add_constant(stem + "_quantized", pack_if(entry.codes, file));
+    const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
+    const ValueId result = r_.add_value(stem, DType::f32);
+    std::vector<ValueId> inputs = {codes, scale};
+    if (const ValueId zero = zero_constant(grid, stem); zero != ValueId::none) inputs.push_back(zero);
+    Node& dq = r_.add("DequantizeLinear", inputs, {result}, unique(stem + "_DequantizeLinear"));
+    set_layout(dq, grid.layout);
+    if (const std::string note = note_of(entry, grid, true); !note.empty()) model_.info.metadata[kMetadata + dq.name] = note;
+    return result;
+  }
+
+  void write_at_run(const Site& site, const Entry& entry) {
+    if (entry.per_row || (!entry.chain.empty() && entry.chain.back().format->name != "uint8") || entry.chain.size() > 1)
+      fail(ErrorCode::unsupported, where(site), ": ONNX knows run-time scales only for whole tensors in uint8");
+    at_run_[site.node] = {site.index, r_.node(site.node)->input(site.index)};
+  }
+
+  /// After the output entries are written: the node then reads what it will quantize.
+  void lower_dynamic_nodes() {
+    for (const auto& [id, place] : at_run_) {
+      const ValueId x = r_.node(id)->input(place.first);
+      const DynamicCodes& codes = dynamic_codes(x);
+      if (options_.integer_operators && place.first == 0 && lower_dynamic(r_, *r_.node(id), codes)) continue;
+      const std::string stem = r_.graph().has_value(x) ? r_.graph().value(x).name : "value";
+      const ValueId result = r_.add_value(stem + "_dequantized", DType::f32);
+      r_.add("DequantizeLinear", {codes.codes, codes.scale, codes.zero}, {result}, unique(stem + "_DequantizeLinear"));
+      r_.set_input(*r_.node(id), place.first, result);
+    }
+  }
+
+  const DynamicCodes& dynamic_codes(ValueId x) {
+    if (const auto at = dynamic_.find(x); at != dynamic_.end()) return at->second;
+    const std::string stem = r_.graph().has_value(x) ? r_.graph().value(x).name : "value";
+    const DynamicCodes codes{r_.add_value(stem + "_quantized", DType::u8), r_.add_value(stem + "_scale", DType::f32),
+                             r_.add_value(stem + "_zero_point", DType::u8)};
+    r_.add("DynamicQuantizeLinear", {x}, {codes.codes, codes.scale, codes.zero}, unique(stem + "_DynamicQuantizeLinear"));
+    return dynamic_[x] = codes;
+  }
+};
+
+}  // namespace
+
+Model materialise(Model model, const MaterialiseOptions& options) {
+  model.graph = model.graph.clone();
+  Materialiser(model, options).run();
+  verify(model.graph);
+  return model;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,41 @@
+// Shared by fold and materialise: Q/DQ nodes as Grids and Grids as Q/DQ nodes, and the patterns of integer operators.
+#pragma once
+
+#include <limits>
+#include <optional>
+
+#include "graph/rewriter.hpp"
+#include "passes/fold.hpp"
+
+namespace bitwright {
+
+bool is_quantize(const Node& node);
+bool is_dequantize(const Node& node);
+
+/// The grid that a Q or DQ node with constant float32 scale spells; `codes` is the type of its codes where known
+/// otherwise than from the zero point. `why` says what is missing when there is none.
+std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why);
+
+/// What ONNX nodes cannot say about an entry, as the text "int5 -15 15 tied 3".
+struct QuantizationNote {
+  const Format* format = nullptr;
+  int32_t qmin = 0, qmax = 0;
+  GroupId tied = 0;
+};
+/// Empty when there is nothing to say.
+std::string note_of(const Entry& entry, const Grid& grid, bool constant);
+/// A note that fits no format is ignored: files may say anything.
+std::optional<QuantizationNote> read_note(const std::string& text);
+
+/// QLinearConv and QLinearMatMul with constant scales become DQ -> Conv -> Q; data movement on codes moves behind the DQ;
+/// ConvInteger and MatMulInteger behind DynamicQuantizeLinear become float operators with entries.
+void lift_integer_operators(Rewriter& r, FoldReport& report);
+
+/// The inverse for one operator whose data input has a run-time entry: ConvInteger or MatMulInteger with its scales.
+/// False if the operator, its weights or their grid have no such form; then nothing has happened.
+struct DynamicCodes {
+  ValueId codes, scale, zero;
+};
+bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x);
+
+}  // namespace bitwright
