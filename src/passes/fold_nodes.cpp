@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/op.hpp"
 #include "quant/pack.hpp"
 
 namespace bitwright {
@@ -76,6 +77,11 @@ bool moves_data(const Node& node) {
   return node.domain.empty() && kMoves.count(node.op) != 0;
 }
 
+void copy_shape(Graph& g, ValueId from, ValueId to) {
+  g.value(to).has_shape = g.value(from).has_shape;
+  g.value(to).shape = g.value(from).shape;
+}
+
 /// Q -> move -> ... becomes Q -> DQ -> move -> Q -> ...: exact, because quantizing what lies on the grid changes nothing.
 void lift_movement(Rewriter& r, const Node& given) {
   const Graph& g = r.graph();
@@ -100,6 +106,7 @@ void lift_movement(Rewriter& r, const Node& given) {
     if (node.outputs[i] == ValueId::none) continue;
     const std::string name = g.value(node.outputs[i]).name;
     const ValueId real = r.add_value(name + "_real", DType::f32);
+    copy_shape(r.graph(), node.outputs[i], real);
     r.node(node.id)->outputs[i] = real;
     Node& q = r.add("QuantizeLinear", {real, scale, zero}, {node.outputs[i]}, name + "_QuantizeLinear");
     if (zero == ValueId::none) q.inputs.pop_back();
@@ -109,7 +116,7 @@ void lift_movement(Rewriter& r, const Node& given) {
 // ---- run-time quantization: DynamicQuantizeLinear, MatMulInteger or ConvInteger, Cast, Mul
 
 struct DynamicMatch {
-  NodeId integer, cast, multiply;
+  NodeId integer, cast, multiply, scales;
   ValueId x, codes, zero, result;
   Tensor scale;  // of the weights
 };
@@ -136,7 +143,7 @@ std::optional<DynamicMatch> match_dynamic(Rewriter& r, const Node& node, std::st
   const ValueId other = mul->input(mul->input(0) == cast->output() ? 1 : 0);
   const Tensor* scale = weight_scale(r, other, quantize->output(1));
   if (!scale || scale->dtype() != DType::f32) return *why = "no Cast and Mul by the scales follow", std::nullopt;
-  return DynamicMatch{node.id, cast->id, mul->id, quantize->input(0), node.input(1), node.input(3), mul->output(), *scale};
+  return DynamicMatch{node.id, cast->id, mul->id, r.producer(other)->id, quantize->input(0), node.input(1), node.input(3), mul->output(), *scale};
 }
 
 /// The grid of the weights of ConvInteger (axis 0, scale [M,1,1]) or MatMulInteger (last axis, scale [N]).
@@ -169,6 +176,42 @@ std::optional<Grid> dynamic_weight_grid(const Graph& g, const DynamicMatch& m, b
   return grid;
 }
 
+/// [-1,1,1] or [1,-1,1,1]: a vector spread along the channels of a convolution with weights of this rank.
+bool is_channel_shape(const Tensor* shape, int64_t rank) {
+  if (!shape) return false;
+  auto dims = values_as_int(*shape);
+  if (static_cast<int64_t>(dims.size()) == rank && dims[0] == 1) dims.erase(dims.begin());
+  return static_cast<int64_t>(dims.size()) == rank - 1 && std::all_of(dims.begin() + 1, dims.end(), [](int64_t d) { return d == 1; });
+}
+
+/// Conv -> Add of a bias [M,1,1] (ConvInteger has no bias of its own).
+void absorb_bias(Rewriter& r, NodeId conv) {
+  const ValueId sum = r.node(conv)->output();
+  const Node* add = r.single_reader(sum);
+  if (!add || !add->is("Add")) return;
+  const ValueId other = add->input(add->input(0) == sum ? 1 : 0);
+  const Node* reshape = r.producer(other);
+  const Tensor* w = r.graph().constant(r.node(conv)->input(1));
+  const Tensor* bias = r.graph().constant(reshape && reshape->is("Reshape") ? reshape->input(0) : other);
+  const int64_t channels = w->dim(0), rank = w->rank();
+  if (!bias || bias->dtype() != DType::f32 || bias->elements() != channels || sum == other) return;
+  if (!reshape && (bias->rank() < rank - 1 || bias->dim(1 - rank) != channels)) return;
+  if (reshape && !is_channel_shape(r.graph().constant(reshape->input(1)), rank)) return;
+  const ValueId vector = reshape ? reshape->input(0) : r.add_constant(r.graph().value(other).name, bias->reshaped({channels}));
+  const ValueId result = add->output();
+  if (reshape && r.single_reader(other)) r.erase(reshape->id);
+  r.erase(add->id);
+  r.set_input(*r.node(conv), 2, vector);
+  r.node(conv)->outputs[0] = result;
+}
+
+/// Codes of `w` are called w_quantized, here and by other tools.
+std::string name_without_suffix(const std::string& codes) {
+  constexpr std::string_view kSuffix = "_quantized";
+  const bool has = codes.size() > kSuffix.size() && codes.compare(codes.size() - kSuffix.size(), kSuffix.size(), kSuffix) == 0;
+  return has ? codes.substr(0, codes.size() - kSuffix.size()) : codes + "_real";
+}
+
 void lift_dynamic(Rewriter& r, const Node& given, FoldReport& report) {
   const Node node = given;
   std::string why;
@@ -180,14 +223,18 @@ void lift_dynamic(Rewriter& r, const Node& given, FoldReport& report) {
     return;
   }
   const Tensor codes = *r.graph().constant(match->codes);
-  const ValueId w = r.add_constant(r.graph().value(match->codes).name + "_real", dequantize(codes, *grid));
+  const ValueId w = r.add_constant(name_without_suffix(r.graph().value(match->codes).name), dequantize(codes, *grid));
   Node& made = r.add(conv ? "Conv" : "MatMul", {match->x, w}, {match->result}, node.name);
   made.attributes = node.attributes;
+  const NodeId made_id = made.id;
   const Format& uint8 = format_named("uint8");
   r.quantization().at[{made.id, Side::input, 0}] = {
       When::at_run, false, {Grid{&uint8, uint8.code_min, uint8.code_max, {}, {}, {}, {}}}, {}, 0};
   r.quantization().at[{made.id, Side::input, 1}] = {When::statically, false, {*grid}, codes, 0};
+  const bool shared = r.single_reader(r.node(match->scales)->output()) == nullptr;
   for (const NodeId id : {match->integer, match->cast, match->multiply}) r.erase(id);
+  if (!shared) r.erase(match->scales);
+  if (conv) absorb_bias(r, made_id);
 }
 
 }  // namespace
@@ -240,6 +287,10 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
   return grid;
 }
 
+bool same_chain(std::span<const Grid> a, std::span<const Grid> b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_grid);
+}
+
 std::string note_of(const Entry& entry, const Grid& grid, bool constant) {
   const bool plain = format_of(grid.format->file) == grid.format;
   const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max;
@@ -258,6 +309,25 @@ std::optional<QuantizationNote> read_note(const std::string& text) {
   const bool fits = note.format && note.qmin <= note.qmax && note.qmin >= note.format->code_min &&
                     note.qmax <= note.format->code_max;
   return fits ? std::optional(note) : std::nullopt;
+}
+
+Tensor derived_bias_scale(const Model& model, const Uses& uses, const Node& node) {
+  const Op* op = find_op(node.domain, node.op);
+  if (!op || op->quant.weight_input < 0 || op->quant.data_inputs.empty()) return {};
+  const uint16_t data = op->quant.data_inputs[0], weight = static_cast<uint16_t>(op->quant.weight_input);
+  const Entry* x = model.quantization.find({node.id, Side::input, data});
+  const SiteOf made = producer_site(model.graph, uses, node.input(data));
+  if (!x && made.found) x = model.quantization.find(made.site);
+  const Entry* w = model.quantization.find({node.id, Side::input, weight});
+  if (!x || !w || x->chain.empty() || w->chain.empty()) return {};
+  const Grid &gx = x->chain.back(), &gw = w->chain.back();
+  if (gx.scale.elements() != 1 || gx.scale.dtype() != DType::f32 || gw.scale.dtype() != DType::f32 ||
+      gw.layout.kind == Layout::block)
+    return {};
+  Tensor scale(DType::f32, gw.scale.shape());
+  for (size_t i = 0; i < static_cast<size_t>(scale.elements()); ++i)
+    scale.values<float>()[i] = gx.scale.values<float>()[0] * gw.scale.values<float>()[i];
+  return scale;
 }
 
 void lift_integer_operators(Rewriter& r, FoldReport& report) {
@@ -306,7 +376,10 @@ bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x) {
   }
 
   const std::string stem = node.name.empty() ? node.op : node.name;
-  std::vector<ValueId> inputs = {x.codes, r.add_constant(r.graph().value(dq->input(0)).name, w.values), x.zero};
+  const bool permuted_codes = w.values.raw() != given->raw();
+  const ValueId codes = permuted_codes ? r.add_constant(r.graph().value(dq->input(0)).name, w.values) : dq->input(0);
+  const NodeId unread = r.single_reader(dq->output()) ? dq->id : NodeId::none;
+  std::vector<ValueId> inputs = {x.codes, codes, x.zero};
   if (!zero_free) inputs.push_back(r.add_constant(stem + "_w_zero_point", zero));
   const ValueId sums = r.add_value(stem + "_sums", DType::i32), real = r.add_value(stem + "_real", DType::f32);
   const ValueId scales = r.add_value(stem + "_scales", DType::f32);
@@ -330,6 +403,7 @@ bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x) {
     r.add("Add", {product, bias}, {node.output()}, stem + "_Add");
   }
   r.erase(node.id);
+  if (unread != NodeId::none) r.erase(unread);
   return true;
 }
 

@@ -16,6 +16,12 @@ bool is_dequantize(const Node& node);
 /// otherwise than from the zero point. `why` says what is missing when there is none.
 std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why);
 
+/// Where the model's metadata hold a QuantizationNote (behind it the name of the DQ) and the profile.
+inline const std::string kNoteKey = "bitwright.quantization/";
+inline const std::string kProfileKey = "bitwright.profile";
+
+bool same_chain(std::span<const Grid> a, std::span<const Grid> b);
+
 /// What ONNX nodes cannot say about an entry, as the text "int5 -15 15 tied 3".
 struct QuantizationNote {
   const Format* format = nullptr;

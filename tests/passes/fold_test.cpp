@@ -1,0 +1,328 @@
+// fold and materialise are inverses, and both run to equal bits.
+#include "passes/fold.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "graph/text.hpp"
+#include "io/onnx/onnx.hpp"
+#include "ops/op.hpp"
+
+namespace bitwright {
+namespace {
+
+std::vector<Tensor> some_inputs(const Graph& g, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<Tensor> inputs;
+  for (const ValueId id : g.inputs) {
+    Shape shape = g.value(id).shape;
+    for (int64_t& extent : shape) extent = extent < 0 ? 2 : extent;
+    Tensor t(g.value(id).dtype, shape);
+    if (t.dtype() == DType::f32)
+      for (float& v : t.values<float>()) v = std::uniform_real_distribution<float>(-2, 2)(random);
+    if (t.dtype() == DType::u8)
+      for (uint8_t& v : t.values<uint8_t>()) v = static_cast<uint8_t>(random());
+    inputs.push_back(t);
+  }
+  return inputs;
+}
+
+void expect_equal_runs(const Model& a, const Model& b) {
+  const auto inputs = some_inputs(a.graph, 3);
+  const auto x = interpret(a.graph, inputs), y = interpret(b.graph, inputs);
+  ASSERT_EQ(x.size(), y.size());
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(identical(x[i], y[i])) << "output " << i;
+}
+
+/// folded is what `text` folds to, and what that is written as folds to it again.
+void expect_fold(const std::string& text, const std::string& folded) {
+  const Model nodes = parse_model(text);
+  const Model m = fold(nodes);
+  EXPECT_EQ(print(m), folded);
+  const Model written = materialise(m);
+  EXPECT_TRUE(written.quantization.empty());
+  EXPECT_EQ(print(fold(written)), folded);
+  expect_equal_runs(nodes, written);
+}
+
+/// materialise(m) folds to m.
+void expect_inverse(const std::string& text) {
+  const Model m = parse_model(text);
+  const Model written = materialise(m);
+  EXPECT_EQ(print(fold(written)), print(m)) << print(written);
+  EXPECT_EQ(print(parse_model(print(m))), print(m));
+}
+
+TEST(Fold, EqualPairsOnEveryReaderBelongToTheProducer) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2,4]
+  const s: f32[] = {0.1}
+  const z: u8[] = {7}
+  a: f32[2,4] = Relu(x)
+  q: u8[2,4] = QuantizeLinear(a, s, z)
+  d: f32[2,4] = DequantizeLinear(q, s, z)
+  y: f32[2,4] = Relu(d)
+  w: f32[2,4] = Add(d, d)
+  output y
+  output w
+})",
+              R"(graph "g" {
+  input x: f32[2,4]
+  a: f32[2,4] = Relu(x)
+  y: f32[2,4] = Relu(a)
+  w: f32[2,4] = Add(a, a)
+  output y
+  output w
+}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+)");
+}
+
+TEST(Fold, APairForOneReaderIsItsInputs) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2,4]
+  const s: f32[] = {0.1}
+  const z: i8[] = {-7}
+  a: f32[2,4] = Relu(x)
+  q: i8[2,4] = QuantizeLinear(a, s, z)
+  d: f32[2,4] = DequantizeLinear(q, s, z)
+  y: f32[2,4] = Add(a, d)
+  output y
+})",
+              R"(graph "g" {
+  input x: f32[2,4]
+  a: f32[2,4] = Relu(x)
+  y: f32[2,4] = Add(a, a)
+  output y
+}
+at 1 input 1: static {int8 -128 127 scale f32[]{0.1} zero i8[]{-7}}
+)");
+}
+
+TEST(Fold, PairsInARowAreOneChain) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2,4]
+  const s: f32[] = {0.1}
+  const t: f32[] = {0.03}
+  const z: u8[] = {7}
+  q: u8[2,4] = QuantizeLinear(x, s, z)
+  d: f32[2,4] = DequantizeLinear(q, s, z)
+  p: u8[2,4] = QuantizeLinear(d, t, z)
+  e: f32[2,4] = DequantizeLinear(p, t, z)
+  y: f32[2,4] = Add(d, e)
+  output y
+})",
+              R"(graph "g" {
+  input x: f32[2,4]
+  y: f32[2,4] = Add(x, x)
+  output y
+}
+at input 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+at 0 input 1: static {uint8 0 255 scale f32[]{0.03} zero u8[]{7}}
+)");
+}
+
+TEST(Fold, CodesOfConstantsAndDerivedBias) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2,2]
+  const sx: f32[] = {0.5}
+  const z: u8[] = {128}
+  const w: i8[2,2] = {1, 2, -3, 4}
+  const sw: f32[2] = {0.25, 0.5}
+  const b: i32[2] = {100, -3}
+  const sb: f32[2] = {0.125, 0.25}
+  q: u8[2,2] = QuantizeLinear(x, sx, z)
+  d: f32[2,2] = DequantizeLinear(q, sx, z)
+  e: f32[2,2] = DequantizeLinear(w, sw) axis=1
+  f: f32[2] = DequantizeLinear(b, sb) axis=0
+  y: f32[2,2] = Gemm(d, e, f)
+  output y
+})",
+              R"(graph "g" {
+  input x: f32[2,2]
+  const e: f32[2,2] = {0.25, 1, -0.75, 2}
+  const f: f32[2] = {12.5, -0.75}
+  y: f32[2,2] = Gemm(x, e, f)
+  output y
+}
+at input 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{128}}
+at 0 input 1: static {int8 -128 127 channel 1 scale f32[2]{0.25, 0.5}} codes i8[2,2]{1, 2, -3, 4}
+at 0 input 2: derived {int32 -2147483648 2147483647 channel 0 scale f32[2]{0.125, 0.25}} codes i32[2]{100, -3}
+)");
+}
+
+TEST(Fold, CodesAtTheInterfaceKeepTheirNodes) {
+  expect_fold(R"(graph "g" {
+  input x: u8[2,4]
+  const s: f32[] = {0.1}
+  const t: f32[] = {0.2}
+  const z: u8[] = {7}
+  d: f32[2,4] = DequantizeLinear(x, s, z)
+  a: f32[2,4] = Relu(d)
+  y: u8[2,4] = QuantizeLinear(a, t, z)
+  output y
+})",
+              R"(graph "g" {
+  input x: u8[2,4]
+  const s: f32[] = {0.1}
+  const z: u8[] = {7}
+  const t: f32[] = {0.2}
+  d: f32[2,4] = DequantizeLinear(x, s, z)
+  a: f32[2,4] = Relu(d)
+  y: u8[2,4] = QuantizeLinear(a, t, z)
+  output y
+}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+at 2 input 0: static {uint8 0 255 scale f32[]{0.2} zero u8[]{7}}
+)");
+}
+
+TEST(Fold, AnOutputKeepsItsName) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2]
+  const s: f32[] = {0.1}
+  const z: u8[] = {7}
+  a: f32[2] = Relu(x)
+  q: u8[2] = QuantizeLinear(a, s, z)
+  y: f32[2] = DequantizeLinear(q, s, z)
+  output y
+})",
+              R"(graph "g" {
+  input x: f32[2]
+  y: f32[2] = Relu(x)
+  output y
+}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+)");
+}
+
+TEST(Fold, DataMovementOnCodes) {
+  expect_fold(R"(graph "g" {
+  input x: f32[2,4]
+  const s: f32[] = {0.1}
+  const z: u8[] = {7}
+  q: u8[2,4] = QuantizeLinear(x, s, z)
+  t: u8[4,2] = Flatten(q)
+  d: f32[4,2] = DequantizeLinear(t, s, z)
+  y: f32[4,2] = Relu(d)
+  output y
+})",
+              R"(graph "g" {
+  input x: f32[2,4]
+  t_real: f32[4,2] = Flatten(x)
+  y: f32[4,2] = Relu(t_real)
+  output y
+}
+at input 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.1} zero u8[]{7}}
+)");
+}
+
+TEST(Fold, RunTimeQuantization) {
+  const std::string text = R"(graph "g" {
+  input x: f32[2,3]
+  const w: i8[3,2] = {1, 2, -3, 4, 5, 6}
+  const sw: f32[] = {0.25}
+  q: u8[2,3], s: f32[], z: u8[] = DynamicQuantizeLinear(x)
+  i: i32[2,2] = MatMulInteger(q, w, z)
+  c: f32[2,2] = Cast(i) to=1
+  m: f32[] = Mul(s, sw)
+  y: f32[2,2] = Mul(c, m)
+  output y
+})";
+  const Model m = fold(parse_model(text));
+  if (find_op("", "Cast")) expect_equal_runs(parse_model(text), materialise(m));
+  EXPECT_EQ(print(m), R"(graph "g" {
+  input x: f32[2,3]
+  const w_real: f32[3,2] = {0.25, 0.5, -0.75, 1, 1.25, 1.5}
+  y: f32[2,2] = MatMul(x, w_real)
+  output y
+}
+at 0 input 0: at_run {uint8 0 255}
+at 0 input 1: static {int8 -128 127 scale f32[]{0.25}} codes i8[3,2]{1, 2, -3, 4, 5, 6}
+)");
+}
+
+TEST(Materialise, RunTimeConvolutionIsUndoneByFold) {
+  expect_inverse(R"(graph "g" {
+  input x: f32[1,2,3,3]
+  const w: f32[2,2,1,1] = {1, 2, -3, 4}
+  const b: f32[2] = {0.5, -0.5}
+  y: f32[1,2,3,3] = Conv(x, w, b) group=1 @"conv"
+  output y
+}
+at 0 input 0: at_run {uint8 0 255}
+at 0 input 1: static {int8 -128 127 channel 0 scale f32[2]{1, 1}} codes i8[2,2,1,1]{1, 2, -3, 4}
+)");
+}
+
+TEST(Materialise, IsUndoneByFold) {
+  expect_inverse(R"(graph "g" {
+  input x: f32[2,3]
+  const w: f32[3,2] = {1, 2, -3, 4, 5, 6}
+  const v: f32[2,2] = {1, 2, -3, 4}
+  a: f32[2,2] = MatMul(x, w)
+  y: f32[2,2] = Gemm(a, v)
+  output y
+}
+at input 0: static {int8 -127 127 scale f32[]{0.5} zero i8[]{0}}
+at 0 output 0: static {uint5 0 31 scale f32[]{0.5} zero u8[]{3}} {uint8 0 255 scale f32[]{0.25} zero u8[]{3}}
+at 0 input 1: static tied 3 {int4 -7 7 block 0 2 scale f32[2,2]{1, 1, 1, 1}} codes i8[3,2]{1, 2, -3, 4, 5, 6}
+at 1 input 1: static {int8 -127 127 scale f32[]{1}} codes i8[2,2]{1, 2, -3, 4}
+)");
+}
+
+std::vector<std::string> kept_by_fold(const std::string& text) {
+  FoldReport report;
+  fold(parse_model(text), &report);
+  return report.kept;
+}
+std::string pair_with(const std::string& q, const std::string& d, const std::string& rest = "  y: f32[2] = Relu(d)\n  output y") {
+  return R"(graph "g" {
+  input x: f32[2]
+  input r: f32[]
+  const s: f32[] = {0.1}
+  const t: f32[] = {0.2}
+  const n: f32[] = {-0.2}
+  q: u8[2] = )" + q + " @\"q\"\n  d: f32[2] = " + d + " @\"dq\"\n" + rest + "\n}";
+}
+using Lines = std::vector<std::string>;
+
+TEST(Fold, WhatIsNotConstantOrNotEqualStays) {
+  EXPECT_EQ(kept_by_fold(pair_with("QuantizeLinear(x, s)", "DequantizeLinear(q, t)")),
+            Lines{"node 'dq' (DequantizeLinear): its scale or zero point differs from the quantizer's before it"});
+  EXPECT_EQ(kept_by_fold(pair_with("QuantizeLinear(x, r)", "DequantizeLinear(q, r)")),
+            Lines{"node 'dq' (DequantizeLinear): its scale or zero point is computed at run time"});
+  EXPECT_EQ(kept_by_fold(pair_with("QuantizeLinear(x, n)", "DequantizeLinear(q, n)")),
+            Lines{"node 'dq' (DequantizeLinear): its scale is not positive"});
+  EXPECT_EQ(kept_by_fold(pair_with("QuantizeLinear(x, s)", "DequantizeLinear(q, s)", "  a: f32[2] = Relu(x)\n  output d\n  output a")),
+            Lines{"node 'dq' (DequantizeLinear): its output is an output of the graph, other readers see other values"});
+}
+
+TEST(Materialise, WhatIsNotCalibratedIsAnError) {
+  Model m = parse_model("graph \"g\" {\n input x: f32[2]\n y: f32[2] = Relu(x) @\"r\"\n output y\n}\n"
+                        "at 0 output 0: static");
+  try {
+    materialise(m);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()), "node 'r' (Relu): output 0: has no scale yet: calibrate first");
+  }
+}
+
+TEST(Fold, AForeignQdqFileLosesItsNodes) {
+  const std::string path = BW_SOURCE_DIR "/../shared/data/onnx/mobilenet_v2_ort_qdq.onnx";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "../shared/data is absent";
+  const Model nodes = read_onnx(path);
+  FoldReport report;
+  const Model m = fold(nodes, &report);
+  EXPECT_EQ(report.kept, Lines());
+  for (const Node& node : m.graph.nodes) EXPECT_EQ(node.op.find("quantizeLinear"), std::string::npos) << display_name(node);
+  const Model written = materialise(m);
+  EXPECT_EQ(print(fold(written), {.inline_elements = 1 << 16}), print(m, {.inline_elements = 1 << 16}));
+}
+
+}  // namespace
+}  // namespace bitwright
