@@ -140,7 +140,33 @@ void spread(std::vector<double>& bins, double low, double width, double begin, d
     bins[static_cast<size_t>(b)] += density * (std::min(to, b + 1) - std::max(from, b));
 }
 
+// Where `share` of the mass is reached, in bins.
+double position_of(const std::vector<double>& counts, double share) {
+  double total = 0, below = 0;
+  for (const double n : counts) total += n;
+  const double wanted = share * total;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (below + counts[i] >= wanted && counts[i] > 0)
+      return static_cast<double>(i) + std::clamp((wanted - below) / counts[i], 0.0, 1.0);
+    below += counts[i];
+  }
+  return static_cast<double>(counts.size());
+}
+
 }  // namespace
+
+float Histogram::quantile(double share) const {
+  const Bins ours = bins();
+  const double at = (static_cast<double>(ours.first) + position_of(ours.counts, share)) * ours.width;
+  return std::clamp(static_cast<float>(at), min_, max_);
+}
+
+float Histogram::magnitude_quantile(double share) const {
+  const float amax = std::max(std::fabs(min_), std::fabs(max_));
+  if (amax == 0) return 0;
+  const double at = amax * position_of(rebinned_magnitudes(amax, static_cast<int>(kBins)), share) / kBins;
+  return std::min(static_cast<float>(at), amax);
+}
 
 std::vector<double> Histogram::rebinned(double low, double high, int bins) const {
   std::vector<double> result(static_cast<size_t>(bins));

@@ -53,6 +53,11 @@ class Histogram {
   /// The same for the magnitudes over [0, amax].
   std::vector<double> rebinned_magnitudes(double amax, int bins) const;
 
+  /// The value below which `share` (0 ... 1) of the values lie, right to a bin and never outside [min(), max()].
+  float quantile(double share) const;
+  /// The same of the magnitudes.
+  float magnitude_quantile(double share) const;
+
  private:
   void cover(float min, float max);
   void relayout(int exponent, int64_t base);

@@ -34,6 +34,7 @@ void Statistics::observe(const Tensor& batch) {
 void Statistics::observe(std::span<const float> batch) {
   Histogram& histogram = needs_.held_out && batches_ % kHoldOutEvery == kHoldOutEvery - 1 ? held_out_ : fitted_;
   Scan all;
+  Histogram alone;  // of this batch
   for (size_t begin = 0; begin < batch.size(); begin += kChunk) {
     std::span<const float> chunk = batch.subspan(begin, std::min(kChunk, batch.size() - begin));
     Scan found = scan(chunk);
@@ -47,19 +48,30 @@ void Statistics::observe(std::span<const float> batch) {
     count_ += chunk.size();
     widen(all.min, all.max, found);
     if (needs_.histogram) histogram.add(chunk, found);
+    if (needs_.batch_quantile) alone.add(chunk, found);
   }
-  if (all.min <= all.max) end_batch(all.min, all.max);
+  if (all.min <= all.max) end_batch(all.min, all.max, alone);
 }
 
-// The moving average of B.2: the first batch counts fully, later ones by c.
-void Statistics::end_batch(float batch_min, float batch_max) {
-  if (batches_ == 0) {
-    average_min_ = first_min_ = batch_min;
-    average_max_ = first_max_ = batch_max;
+void Statistics::Average::add(double x, uint64_t before) {
+  if (before == 0) first = value = x;
+  value += weight * (x - value);
+}
+
+// The average is linear in its start, so starting from our value instead of x1 adds (1 - c)^n (value - x1).
+void Statistics::Average::merge(const Average& later, uint64_t before, uint64_t count) {
+  if (count == 0) return;
+  if (before == 0) {
+    *this = later;
   } else {
-    average_min_ += averaging_ * (batch_min - average_min_);
-    average_max_ += averaging_ * (batch_max - average_max_);
+    value = later.value + std::pow(1 - weight, static_cast<double>(count)) * (value - later.first);
   }
+}
+
+void Statistics::end_batch(float batch_min, float batch_max, const Histogram& batch) {
+  low_.add(batch_min, batches_);
+  high_.add(batch_max, batches_);
+  if (needs_.batch_quantile) quantile_.add(batch.magnitude_quantile(kBatchQuantile), batches_);
   min_ = std::min(min_, batch_min), max_ = std::max(max_, batch_max);
   ++batches_;
 }
@@ -83,15 +95,10 @@ void Statistics::observe_channels(const Tensor& batch) {
   }
 }
 
-// m starts at the first batch x1 and is linear in its start, so starting from our m instead adds (1 - c)^n (m - x1).
 void Statistics::merge(const Statistics& later) {
-  if (later.batches_ > 0) {
-    const double weight = std::pow(1 - averaging_, static_cast<double>(later.batches_));
-    const bool fresh = batches_ == 0;
-    average_min_ = later.average_min_ + (fresh ? 0 : weight * (average_min_ - later.first_min_));
-    average_max_ = later.average_max_ + (fresh ? 0 : weight * (average_max_ - later.first_max_));
-    if (fresh) first_min_ = later.first_min_, first_max_ = later.first_max_;
-  }
+  low_.merge(later.low_, batches_, later.batches_);
+  high_.merge(later.high_, batches_, later.batches_);
+  quantile_.merge(later.quantile_, batches_, later.batches_);
   min_ = std::min(min_, later.min_), max_ = std::max(max_, later.max_);
   count_ += later.count_, dropped_ += later.dropped_, batches_ += later.batches_;
   fitted_.merge(later.fitted_);

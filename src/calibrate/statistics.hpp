@@ -14,8 +14,10 @@ struct Needs {
   bool histogram = false;
   bool held_out = false;  // every 8th batch goes to a histogram of its own
   bool channels = false;
+  bool batch_quantile = false;  // the 0.9999 quantile of the magnitudes of each batch
   Needs operator|(const Needs& o) const {
-    return {moving_average || o.moving_average, histogram || o.histogram, held_out || o.held_out, channels || o.channels};
+    return {moving_average || o.moving_average, histogram || o.histogram, held_out || o.held_out, channels || o.channels,
+            batch_quantile || o.batch_quantile};
   }
 };
 
@@ -27,11 +29,12 @@ struct Range {
 class Statistics {
  public:
   static constexpr uint64_t kHoldOutEvery = 8;
+  static constexpr double kBatchQuantile = 0.9999, kQuantileAveraging = 0.1;
 
   /// channel_axis: the axis whose indices get a range of their own (may be negative) if needs.channels.
   /// averaging: c of the moving average m += c (x - m), in (0, 1].
   explicit Statistics(Needs needs = {}, int channel_axis = 1, double averaging = 0.01)
-      : needs_(needs), channel_axis_(channel_axis), averaging_(averaging) {}
+      : needs_(needs), channel_axis_(channel_axis), low_(averaging), high_(averaging) {}
 
   /// One batch: f32, any shape. Throws Error{mismatch} when the number of channels changes.
   void observe(const Tensor& batch);
@@ -45,8 +48,9 @@ class Statistics {
   uint64_t batches() const { return batches_; }  // with at least one finite value
   float min() const { return min_; }
   float max() const { return max_; }
-  float average_min() const { return static_cast<float>(average_min_); }
-  float average_max() const { return static_cast<float>(average_max_); }
+  float average_min() const { return static_cast<float>(low_.value); }
+  float average_max() const { return static_cast<float>(high_.value); }
+  float average_quantile() const { return static_cast<float>(quantile_.value); }
   const Range& channels() const { return channels_; }
   /// All values; the part not held out; the part held out (empty before the 8th batch).
   Histogram histogram() const;
@@ -56,15 +60,22 @@ class Statistics {
   Statistics fitted_part() const;
 
  private:
-  void end_batch(float batch_min, float batch_max);
+  // m starts at the first x, then m += c (x - m) (algorithms.md B.2).
+  struct Average {
+    explicit Average(double c) : weight(c) {}
+    void add(double x, uint64_t before);
+    void merge(const Average& later, uint64_t before, uint64_t count);
+    double weight, value = 0, first = 0;
+  };
+
+  void end_batch(float batch_min, float batch_max, const Histogram& batch);
   void observe_channels(const Tensor& batch);
 
   Needs needs_;
   int channel_axis_;
-  double averaging_;
   uint64_t count_ = 0, dropped_ = 0, batches_ = 0;
   float min_ = std::numeric_limits<float>::infinity(), max_ = -std::numeric_limits<float>::infinity();
-  double average_min_ = 0, average_max_ = 0, first_min_ = 0, first_max_ = 0;
+  Average low_, high_, quantile_{kQuantileAveraging};
   Histogram fitted_, held_out_;
   Range channels_;
 };

@@ -28,7 +28,7 @@ Scheme scheme_of(std::string_view format, Symmetry symmetry = Symmetry::affine) 
   return scheme;
 }
 
-constexpr Needs kAll = {.moving_average = true, .histogram = true, .held_out = false, .channels = false};
+constexpr Needs kAll = {.moving_average = true, .histogram = true, .held_out = false, .channels = false, .batch_quantile = true};
 
 Statistics seen_in_parts(std::span<const float> values, size_t part) {
   Statistics seen(kAll);
@@ -43,7 +43,7 @@ Range observe(const Observer& observer, std::span<const float> values, const Sch
 TEST(Observers, TheCatalogueIsComplete) {
   std::string names;
   for (const Observer* observer : observers()) names += std::string(observer->name) + " ";
-  EXPECT_EQ(names, "auto channel_minmax entropy histogram lp minmax moving_average_minmax mse percentile ");
+  EXPECT_EQ(names, "auto channel_minmax entropy histogram kth_value lp minmax moving_average_minmax mse percentile ");
   try {
     observer_named("minmx");
     FAIL();
@@ -111,7 +111,7 @@ TEST(ObserverLaws, SplittingAndOrderDoNotMatter) {
   std::shuffle(values.begin(), values.end(), std::mt19937(5));
   const Statistics shuffled = seen_in_parts(values, 4000);
   for (const Observer* observer : observers()) {
-    if (observer->needs.moving_average) continue;  // its definition depends on batches
+    if (observer->needs.moving_average || observer->needs.batch_quantile) continue;  // its definition depends on batches
     const Range a = observer->range(whole, scheme_of("uint8"), {});
     for (const Statistics* other : {&parts, &shuffled}) {
       const Range b = observer->range(*other, scheme_of("uint8"), {});
@@ -272,6 +272,23 @@ TEST(PercentileObserver, CutsTheOrderedValues) {
   } catch (const Error& e) {
     EXPECT_STREQ(e.what(), "a percentile of 0.999 cuts too much; take one above 50, up to 100");
   }
+}
+
+// A1.22: k-th smallest magnitude of a batch, k = int(0.9999 N); max = 0.9 max + 0.1 current after the first batch.
+TEST(KthValueObserver, AveragesTheBatches) {
+  Statistics seen({.batch_quantile = true}), later({.batch_quantile = true});
+  double expected = 0;
+  for (unsigned batch = 0; batch < 6; ++batch) {
+    std::vector<float> values = gaussian(20000, 30 + batch);
+    (batch < 4 ? seen : later).observe(values);
+    for (float& v : values) v = std::fabs(v);
+    std::nth_element(values.begin(), values.begin() + 19997, values.end());
+    expected = batch == 0 ? values[19997] : 0.9 * expected + 0.1 * values[19997];
+  }
+  seen.merge(later);
+  const Range range = observer_named("kth_value").range(seen, scheme_of("int8"), {});
+  EXPECT_NEAR(range.max[0], expected, 0.01);
+  EXPECT_EQ(range.min[0], -range.max[0]);
 }
 
 // --- entropy ---------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ const Observer& observer_auto();
 const Observer& observer_auto() {
   static const Observer observer = {"auto",
                                     "the observer with the least error on held-out batches, per tensor",
-                                    {.moving_average = true, .histogram = true, .held_out = true},
+                                    {.moving_average = true, .histogram = true, .held_out = true, .batch_quantile = true},
                                     choose};
   return observer;
 }

@@ -12,19 +12,6 @@ double default_percentile(int bits) {
   return bits == 3 ? 99.5 : 99;
 }
 
-// The value below which `share` of the mass lies, values spread evenly within each bin.
-double quantile(const std::vector<double>& counts, double low, double width, double share) {
-  double total = 0, below = 0;
-  for (const double n : counts) total += n;
-  const double wanted = share * total;
-  for (size_t i = 0; i < counts.size(); ++i) {
-    if (below + counts[i] >= wanted && counts[i] > 0)
-      return low + width * (static_cast<double>(i) + std::clamp((wanted - below) / counts[i], 0.0, 1.0));
-    below += counts[i];
-  }
-  return low + width * static_cast<double>(counts.size());
-}
-
 Range cut(const Statistics& seen, const Scheme& scheme, const ObserverOptions& options) {
   const float min = seen.min(), max = seen.max();
   if (!(min < max)) return range_of(min, max);
@@ -33,16 +20,11 @@ Range cut(const Statistics& seen, const Scheme& scheme, const ObserverOptions& o
     fail(ErrorCode::usage, "a percentile of ", kept, " cuts too much; take one above 50, up to 100");
   const Histogram histogram = seen.histogram();
   if (scheme.symmetry != Symmetry::affine) {
-    const float amax = std::max(-min, max);
-    const int bins = Histogram::kBins;
-    const double at = quantile(histogram.rebinned_magnitudes(amax, bins), 0, static_cast<double>(amax) / bins, kept / 100);
-    const auto limit = std::min(amax, static_cast<float>(at));
+    const float limit = histogram.magnitude_quantile(kept / 100);
     return range_of(std::max(min, -limit), std::min(max, limit));
   }
-  const Histogram::Bins bins = histogram.bins();
-  const double low = static_cast<double>(bins.first) * bins.width, tail = (100 - kept) / 200;
-  return range_of(std::max(min, static_cast<float>(quantile(bins.counts, low, bins.width, tail))),
-                  std::min(max, static_cast<float>(quantile(bins.counts, low, bins.width, 1 - tail))));
+  const double tail = (100 - kept) / 200;
+  return range_of(histogram.quantile(tail), histogram.quantile(1 - tail));
 }
 
 }  // namespace
