@@ -35,26 +35,6 @@ Tensor signed_codes(const Tensor& codes, std::vector<int32_t>& zeros) {
   return shifted;
 }
 
-std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear) {
-  const Entry* entry = lowering.input_entry(node, input);
-  if (!entry || entry->codes.empty()) return "its weights are float";
-  if (entry->chain.size() != 1) return "its weights are quantized more than once";
-  const Grid& grid = entry->chain[0];
-  const int rank = static_cast<int>(entry->codes.rank());
-  const int grid_axis = grid.layout.axis < 0 ? grid.layout.axis + rank : grid.layout.axis;
-  if (!grid.format->is_integer || !grid.table.empty()) return str("its weights are ", grid.format->name);
-  if (grid.layout.kind == Layout::block) return "its weights have a scale per block";
-  if (grid.layout.kind == Layout::channel && grid_axis != axis) return "its weights' scales do not follow its outputs";
-  if (!grid.zero.empty() && !is_integer(grid.zero.dtype())) return "its weights have a float zero point";
-  linear.weight_scale = per_channel<float>(grid.scale, linear.channels, 1.0f);
-  linear.weight_zero = per_channel<int32_t>(grid.zero, linear.channels, 0);
-  linear.weights = signed_codes(entry->codes, linear.weight_zero);
-  if (linear.weights.dtype() != DType::i8 && linear.weights.dtype() != DType::i16)
-    return str("its weights are stored as ", name_of(linear.weights.dtype()));
-  for (const int32_t zero : linear.weight_zero) linear.has_weight_zero = linear.has_weight_zero || zero != 0;
-  return {};
-}
-
 /// The code of a bias value: clamp(rne(b / s)) in int32, the quotient in float32 as QuantizeLinear computes it.
 int32_t bias_code(float bias, float scale) {
   const double v = std::nearbyint(static_cast<double>(bias / scale));
@@ -87,6 +67,26 @@ std::string read_bias(const Lowering& lowering, const Node& node, size_t input, 
 }
 
 }  // namespace
+
+std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear) {
+  const Entry* entry = lowering.input_entry(node, input);
+  if (!entry || entry->codes.empty()) return "its weights are float";
+  if (entry->chain.size() != 1) return "its weights are quantized more than once";
+  const Grid& grid = entry->chain[0];
+  const int rank = static_cast<int>(entry->codes.rank());
+  const int grid_axis = grid.layout.axis < 0 ? grid.layout.axis + rank : grid.layout.axis;
+  if (!grid.format->is_integer || !grid.table.empty()) return str("its weights are ", grid.format->name);
+  if (grid.layout.kind == Layout::block) return "its weights have a scale per block";
+  if (grid.layout.kind == Layout::channel && grid_axis != axis) return "its weights' scales do not follow its outputs";
+  if (!grid.zero.empty() && !is_integer(grid.zero.dtype())) return "its weights have a float zero point";
+  linear.weight_scale = per_channel<float>(grid.scale, linear.channels, 1.0f);
+  linear.weight_zero = per_channel<int32_t>(grid.zero, linear.channels, 0);
+  linear.weights = signed_codes(entry->codes, linear.weight_zero);
+  if (linear.weights.dtype() != DType::i8 && linear.weights.dtype() != DType::i16)
+    return str("its weights are stored as ", name_of(linear.weights.dtype()));
+  for (const int32_t zero : linear.weight_zero) linear.has_weight_zero = linear.has_weight_zero || zero != 0;
+  return {};
+}
 
 std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,
                                               size_t bias_input, int axis, int64_t channels) {

@@ -27,6 +27,9 @@ struct Linear {
   bool is_plain() const { return src.type == DType::u8 && weights.dtype() == DType::i8 && !has_weight_zero; }
 };
 
+/// Codes, scales and zero points of weights at `input` into `linear` (channels set); returns what stands in the way.
+std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear);
+
 /// Reads the table for node input 0 (activations), `weight_input` (codes, output channels along `axis`), `bias_input`.
 /// The reason names what stands in the way.
 std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,

@@ -1,6 +1,7 @@
 // Steps that change the form of a value: quantize, dequantize, fake-quantize, reorder.
 #include <cstring>
 
+#include "kernels/elementwise/select.hpp"
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
@@ -17,70 +18,45 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 15;
 
-template <class F>
-void with_code_type(DType type, F&& f) {
-  switch (type) {
-    case DType::u8: return f(static_cast<uint8_t*>(nullptr));
-    case DType::u16: return f(static_cast<uint16_t*>(nullptr));
-    case DType::i16: return f(static_cast<int16_t*>(nullptr));
-    default: BW_CHECK(!"engine codes are u8, u16 or i16");
-  }
-}
+bool is_u8(const EngineGrid& grid) { return grid.type == DType::u8; }
 
 class QuantizeStep : public Step {
  public:
-  QuantizeStep(BufferId src, BufferId dst, EngineGrid grid) : grid_(grid) {
+  QuantizeStep(BufferId src, BufferId dst, EngineGrid grid)
+      : grid_(grid), kernel_(select_elementwise(elementwise_kernels().quantize, is_u8(grid)).row->kernel) {
     info.kernel = "quantize";
     reads = {src};
     writes = {dst};
   }
   void run(StepContext& context) const override {
     const Tensor& src = context.at(reads[0]);
-    Tensor& dst = context.at(writes[0]);
-    with_code_type(grid_.type, [&]<class T>(T*) {
-      const float* from = src.values<float>().data();
-      T* to = dst.values<T>().data();
-      context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { convert(from, to, begin, end); });
-    });
+    const QuantizeArgs args{src.values<float>().data(), context.at(writes[0]).raw(), grid_.type,
+                            {grid_.scale, grid_.zero}, grid_.lo, grid_.hi};
+    context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
   }
 
  private:
-  /// The magic number rounds half to even for |v| < 2^22; limits are integers, so cutting first changes nothing.
-  template <class T>
-  void convert(const float* from, T* to, int64_t begin, int64_t end) const {
-    constexpr float kMagic = 12582912.0f;
-    const float least = static_cast<float>(grid_.lo - grid_.zero), most = static_cast<float>(grid_.hi - grid_.zero);
-    for (int64_t i = begin; i < end; ++i) {
-      float v = from[i] / grid_.scale;
-      v = v == v ? v : 0.0f;
-      v = v < least ? least : v;
-      v = v > most ? most : v;
-      to[i] = static_cast<T>(static_cast<int32_t>((v + kMagic) - kMagic) + grid_.zero);
-    }
-  }
   EngineGrid grid_;
+  ElementwiseKernel<QuantizeArgs> kernel_;
 };
 
 class DequantizeStep : public Step {
  public:
-  DequantizeStep(BufferId src, BufferId dst, EngineGrid grid) : grid_(grid) {
+  DequantizeStep(BufferId src, BufferId dst, EngineGrid grid)
+      : grid_(grid), kernel_(select_elementwise(elementwise_kernels().dequantize, is_u8(grid)).row->kernel) {
     info.kernel = "dequantize";
     reads = {src};
     writes = {dst};
   }
   void run(StepContext& context) const override {
     const Tensor& src = context.at(reads[0]);
-    float* to = context.at(writes[0]).values<float>().data();
-    with_code_type(grid_.type, [&]<class T>(T*) {
-      const T* from = src.values<T>().data();
-      context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) {
-        for (int64_t i = begin; i < end; ++i) to[i] = static_cast<float>(from[i] - grid_.zero) * grid_.scale;
-      });
-    });
+    const DequantizeArgs args{src.raw(), context.at(writes[0]).values<float>().data(), grid_.type, {grid_.scale, grid_.zero}};
+    context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
   }
 
  private:
   EngineGrid grid_;
+  ElementwiseKernel<DequantizeArgs> kernel_;
 };
 
 class FakeQuantizeStep : public Step {

@@ -72,7 +72,7 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   const MatMulChoice choice = select_matmul(problem, lowering.simulated() ? Isa::ref : lowering.options().isa);
   for (const Refusal& refusal : choice.refused) step->info.notes.push_back(str(refusal.kernel, ": ", refusal.reason));
   step->kernel = choice.row->kernel;
-  if (choice.row->isa == Isa::ref) {
+  if (!choice.row->packed) {
     step->weights = linear.weights;
     if (trans_b)
       step->weights = linear.weights.dtype() == DType::i8 ? transposed<int8_t>(linear.weights)

@@ -1,0 +1,83 @@
+// Dynamic quantization against its definition: DynamicQuantizeLinear, MatMulInteger, Cast, Mul, Add, written out.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "runtime/program.hpp"
+
+namespace bitwright {
+namespace {
+
+constexpr int64_t kRows = 7, kDepth = 45, kCols = 19;
+
+struct Dynamic {
+  Model model;
+  Tensor x{DType::f32, {kRows, kDepth}}, bias{DType::f32, {kCols}};
+  Tensor codes{DType::i8, {kCols, kDepth}};
+  std::vector<float> scales = std::vector<float>(kCols);
+
+  explicit Dynamic(bool per_row) {
+    std::mt19937 random(11);
+    std::normal_distribution<float> normal;
+    std::uniform_int_distribution<int> code(-128, 127);
+    for (float& v : x.values<float>()) v = normal(random);
+    for (float& v : bias.values<float>()) v = normal(random);
+    for (int8_t& v : codes.values<int8_t>()) v = static_cast<int8_t>(code(random));
+    for (float& v : scales) v = 0.001f + std::abs(normal(random)) / 100;
+    Graph& g = model.graph;
+    const ValueId in = g.add_value("x", DType::f32), out = g.add_value("y");
+    const Grid grid = channel_grid(format_named("int8"), 0, scales);
+    const ValueId w = g.add_constant("w", dequantize(codes, grid)), b = g.add_constant("b", bias);
+    Node& gemm = g.add_node("Gemm", {in, w, b}, {out}, "gemm");
+    gemm.attributes["transB"] = int64_t{1};
+    g.inputs = {in}, g.outputs = {out};
+    Entry& weights = model.quantization.at[{gemm.id, Side::input, 1}];
+    weights.chain = {grid}, weights.codes = codes;
+    Entry& activations = model.quantization.at[{gemm.id, Side::input, 0}];
+    activations.when = When::at_run, activations.per_row = per_row;
+  }
+
+  /// Row r of the result by the operators' definitions, the range taken over [begin, end) of x.
+  void expect_row(int64_t r, size_t begin, size_t end, std::span<const float> y) const {
+    float lo = 0, hi = 0;
+    for (size_t i = begin; i < end; ++i) lo = std::min(lo, x.values<float>()[i]), hi = std::max(hi, x.values<float>()[i]);
+    const float scale = (hi - lo) / 255, zero = std::nearbyint(-lo / scale);
+    for (int64_t c = 0; c < kCols; ++c) {
+      int64_t acc = 0;
+      for (int64_t k = 0; k < kDepth; ++k) {
+        const float v = x.values<float>()[static_cast<size_t>(r * kDepth + k)];
+        const auto q = static_cast<int64_t>(std::min(std::max(std::nearbyint(v / scale) + zero, 0.0f), 255.0f) - zero);
+        acc += q * codes.values<int8_t>()[static_cast<size_t>(c * kDepth + k)];
+      }
+      const auto at = static_cast<size_t>(c);
+      const float expected = static_cast<float>(acc) * (scale * scales[at]) + bias.values<float>()[at];
+      EXPECT_EQ(y[static_cast<size_t>(r * kCols + c)], expected) << r << "," << c;
+    }
+  }
+};
+
+TEST(DynamicMatMul, EqualsTheOperatorsOnEveryInstructionSet) {
+  for (const bool per_row : {false, true})
+    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) {
+      const Dynamic d(per_row);
+      bitwright::Run run(Program::compile(d.model, {.isa = isa}), {.threads = 2});
+      const Tensor y = run({d.x})[0];
+      for (int64_t r = 0; r < kRows; ++r) {
+        const auto begin = static_cast<size_t>(per_row ? r * kDepth : 0);
+        const auto end = static_cast<size_t>(per_row ? (r + 1) * kDepth : kRows * kDepth);
+        d.expect_row(r, begin, end, y.values<float>());
+      }
+    }
+}
+
+TEST(DynamicMatMul, AllZeroInputGivesTheBias) {
+  Dynamic d(false);
+  for (float& v : d.x.values<float>()) v = 0;
+  bitwright::Run run(Program::compile(d.model));
+  const Tensor y = run({d.x})[0];
+  for (size_t i = 0; i < static_cast<size_t>(y.elements()); ++i)
+    EXPECT_EQ(y.values<float>()[i], d.bias.values<float>()[i % kCols]);
+}
+
+}  // namespace
+}  // namespace bitwright
