@@ -31,6 +31,8 @@ struct DataNeeded {};
 /// Runs a nested graph on given inputs: provided by whoever executes the node.
 using RunNested = std::function<std::vector<Tensor>(const Graph& nested, std::span<const Tensor> inputs)>;
 
+class CellProducts;
+
 class OpContext {
  public:
   OpContext(const Node& node, std::span<const Tensor> inputs, bool shape_only, Threads* threads = nullptr)
@@ -60,6 +62,7 @@ class OpContext {
 
   RunNested run_nested;           // empty unless the executor can run sub-graphs
   std::vector<Tensor> prepared;   // memory for outputs, by index; may be empty
+  const CellProducts* cell_products = nullptr;  // integer weights of a recurrent operator, see recurrent.hpp
   std::vector<Tensor> take_outputs() { return std::move(outputs_); }
 
  private:

@@ -76,10 +76,17 @@ int64_t row_of(const Recurrent& r, int64_t step, int64_t sequence) {
 }
 
 // X * W^T + Wb for all rows of X at once.
-std::vector<float> input_part(const OpContext& c, const Recurrent& r, const float* x, const float* w, const float* bias) {
+std::vector<float> input_part(const OpContext& c, const Recurrent& r, int64_t direction, const float* x,
+                              const float* bias) {
   const int64_t rows = r.steps * r.batch, n = r.gates * r.hidden;
   std::vector<float> pre(static_cast<size_t>(rows * n));
-  gemm(c, pack_rows(x, rows, r.inputs, r.inputs, 1), n, pack_from(w, r.inputs, 1, r.inputs), pre.data(), n);
+  if (c.cell_products) {
+    c.cell_products->input(direction, x, rows, pre.data());
+  } else {
+    const RealInput w(c, 1);
+    gemm(c, pack_rows(x, rows, r.inputs, r.inputs, 1), n,
+         pack_from(w.data + direction * n * r.inputs, r.inputs, 1, r.inputs), pre.data(), n);
+  }
   if (bias)
     for (int64_t i = 0; i < rows * n; ++i) pre[static_cast<size_t>(i)] += bias[i % n];
   return pre;
@@ -133,7 +140,7 @@ void run_recurrent(OpContext& c, const Recurrent& r, bool cell_state, const std:
   std::optional<RealOutput> y_c;
   if (cell_state) y_c.emplace(c, 2, type, state);
   if (c.shape_only()) return;
-  const RealInput x(c, 0), w(c, 1), recurrent(c, 2);
+  const RealInput x(c, 0);
   auto optional_input = [&](size_t i) { return c.has(i) ? to_f32(c.data(i)) : Tensor(); };
   auto pointer = [](const Tensor& t) { return t.empty() ? nullptr : t.values<float>().data(); };
   const Tensor bias = optional_input(3), peephole = cell_state ? optional_input(7) : Tensor();
@@ -142,8 +149,9 @@ void run_recurrent(OpContext& c, const Recurrent& r, bool cell_state, const std:
   std::fill_n(y.data(), y.elements(), 0.0f);
   for (int64_t d = 0; d < r.directions; ++d) {
     const float* b = bias.empty() ? nullptr : pointer(bias) + d * 2 * n;
-    const auto pre = input_part(c, r, x.data, w.data + d * n * r.inputs, b);
-    const auto r_t = transposed(recurrent.data + d * n * r.hidden, n, r.hidden);
+    const auto pre = input_part(c, r, d, x.data, b);
+    std::vector<float> r_t;
+    if (!c.cell_products) r_t = transposed(RealInput(c, 2).data + d * n * r.hidden, n, r.hidden);
     const bool backwards = d == 1 || r.reverse_first;
     c.parallel(r.batch, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch(static_cast<size_t>(2 * n)), h(static_cast<size_t>(r.hidden)), cell(h.size());
@@ -157,7 +165,7 @@ void run_recurrent(OpContext& c, const Recurrent& r, bool cell_state, const std:
         if (!first_c.empty()) std::copy_n(pointer(first_c) + at, r.hidden, cell.begin());
         for (int64_t i = 0; i < length; ++i) {
           const int64_t t = backwards ? length - 1 - i : i;
-          step({d, pre.data() + row_of(r, t, s) * n, r_t.data(), b ? b + n : nullptr,
+          step({d, pre.data() + row_of(r, t, s) * n, r_t.data(), c.cell_products, b ? b + n : nullptr,
                 peephole.empty() ? nullptr : pointer(peephole) + d * 3 * r.hidden, h.data(), cell.data(),
                 scratch.data()});
           std::copy(h.begin(), h.end(), y.data() + output_at(r, t, d, s));
@@ -181,6 +189,11 @@ void add_row_product(const float* h, int64_t k, const float* m, int64_t n, int64
   }
   for (; i < k; ++i)
     for (int64_t j = 0; j < n; ++j) y[j] += h[i] * m[i * stride + j];
+}
+
+void add_hidden_product(const Recurrent& r, const CellStep& s, int64_t first, int64_t count, const float* h, float* y) {
+  if (s.products) return s.products->recurrent(s.direction, first, count, h, y);
+  add_row_product(h, r.hidden, s.recurrent + first * r.hidden, count * r.hidden, r.gates * r.hidden, y);
 }
 
 }  // namespace bitwright

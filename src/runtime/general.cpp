@@ -6,13 +6,16 @@ namespace {
 
 class GeneralStep : public Step {
  public:
-  GeneralStep(const Node& node, std::vector<BufferId> inputs, std::vector<std::pair<ValueId, BufferId>> outer)
-      : node_(node), op_(find_op(node.domain, node.op)), inputs_(std::move(inputs)), outer_(std::move(outer)) {}
+  GeneralStep(const Node& node, std::vector<BufferId> inputs, std::vector<std::pair<ValueId, BufferId>> outer,
+              std::shared_ptr<const CellProducts> products = {})
+      : node_(node), op_(find_op(node.domain, node.op)), inputs_(std::move(inputs)), outer_(std::move(outer)),
+        products_(std::move(products)) {}
 
   void run(StepContext& context) const override {
     std::vector<Tensor> args;
     for (const BufferId id : inputs_) args.push_back(id == kNoBuffer ? Tensor() : context.at(id));
     OpContext op_context(node_, args, false, &context.threads());
+    op_context.cell_products = products_.get();
     for (const BufferId id : writes) op_context.prepared.push_back(context.at(id));
     op_context.run_nested = [&](const Graph& nested, std::span<const Tensor> nested_args) {
       return interpret(nested, nested_args, &context.threads(), [&](ValueId id) { return outer(context, id); });
@@ -44,6 +47,7 @@ class GeneralStep : public Step {
   const Op* op_;
   std::vector<BufferId> inputs_;
   std::vector<std::pair<ValueId, BufferId>> outer_;
+  std::shared_ptr<const CellProducts> products_;
 };
 
 int64_t multiply_adds(const Node& node, const Tensor* x, const Tensor* w, const Tensor* y) {
@@ -57,8 +61,9 @@ int64_t multiply_adds(const Node& node, const Tensor* x, const Tensor* w, const 
 
 }  // namespace
 
-std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inputs, std::vector<BufferId> outputs) {
-  auto step = std::make_unique<GeneralStep>(node, inputs, std::vector<std::pair<ValueId, BufferId>>());
+std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inputs, std::vector<BufferId> outputs,
+                                    std::shared_ptr<const CellProducts> products) {
+  auto step = std::make_unique<GeneralStep>(node, inputs, std::vector<std::pair<ValueId, BufferId>>(), std::move(products));
   step->info.kernel = str("float ", node.op);
   for (const BufferId id : inputs)
     if (id != kNoBuffer) step->reads.push_back(id);

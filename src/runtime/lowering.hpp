@@ -157,7 +157,8 @@ std::vector<const LoweringRule*> lowering_rules(const Node& node);
 void lower_general(Lowering& lowering, const Node& node, std::vector<std::string> refusals);
 
 /// A step that computes a node through its catalogue entry on the given buffers.
-std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inputs, std::vector<BufferId> outputs);
+std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inputs, std::vector<BufferId> outputs,
+                                    std::shared_ptr<const CellProducts> products = {});
 
 // ---- steps that convert
 std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid);

@@ -12,9 +12,9 @@ namespace {
 
 // pre + Rb + h * R^T for `count` gates from gate `first`, into `to`.
 void add_recurrent(const Recurrent& r, const CellStep& s, int64_t first, int64_t count, const float* h, float* to) {
-  const int64_t n = r.gates * r.hidden, begin = first * r.hidden, size = count * r.hidden;
+  const int64_t begin = first * r.hidden, size = count * r.hidden;
   for (int64_t i = 0; i < size; ++i) to[i] = s.pre[begin + i] + (s.r_bias ? s.r_bias[begin + i] : 0.0f);
-  add_row_product(h, r.hidden, s.recurrent + begin, size, n, to);
+  add_hidden_product(r, s, first, count, h, to);
 }
 
 void run_rnn(OpContext& c) {
@@ -38,7 +38,7 @@ void run_gru(OpContext& c) {
     for (int64_t i = 0; i < 2 * hidden; ++i) z[i] = f(r.clipped(z[i]));
     if (reset_after) {  // g(x Wh + Wbh + reset . (h Rh + Rbh))
       for (int64_t i = 0; i < hidden; ++i) work[i] = s.r_bias ? s.r_bias[2 * hidden + i] : 0.0f;
-      add_row_product(s.h, hidden, s.recurrent + 2 * hidden, hidden, 3 * hidden, work);
+      add_hidden_product(r, s, 2, 1, s.h, work);
       for (int64_t i = 0; i < hidden; ++i) h[i] = s.pre[2 * hidden + i] + reset[i] * work[i];
     } else {  // g(x Wh + Wbh + (reset . h) Rh + Rbh)
       for (int64_t i = 0; i < hidden; ++i) work[i] = reset[i] * s.h[i];

@@ -1,0 +1,156 @@
+// LSTM, GRU and RNN with weights as codes: the input is quantized once for all steps, the hidden state at every step, both
+// by their own range at run time; gates are computed in float.
+#include "kernels/elementwise/select.hpp"
+#include "kernels/matmul/matmul.hpp"
+#include "ops/recurrent.hpp"
+#include "runtime/linear.hpp"
+
+namespace bitwright {
+namespace {
+
+/// Part of a weight matrix, [k, n] packed, with a scale per column.
+struct Product {
+  int64_t k = 0, n = 0;
+  PackedWeights packed;
+  Tensor weights;  // [k, n], for the reference
+  std::vector<float> scale;  // with 64 to spare
+  MatMulKernel kernel = nullptr;
+
+  /// y[rows, n] (stride `y_stride`) = x[rows, k] * weights; one range for all of x.
+  void run(const ElementwiseKernel<RangeArgs> range, ElementwiseKernel<QuantizeArgs> quantize, const float* x, int64_t rows,
+           float* y, int64_t y_stride) const {
+    thread_local std::vector<uint8_t> codes;
+    codes.resize(static_cast<size_t>(rows * k));
+    float lo = 0, hi = 0;
+    range({x, &lo, &hi}, 0, rows * k);
+    const Affine q = dynamic_codes(lo, hi);
+    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, rows * k);
+    MatMulArgs args;
+    args.m = rows, args.n = n, args.k = k;
+    args.a = codes.data();
+    args.a_stride = k;
+    args.a_zero = q.zero;
+    args.b = weights.raw();
+    args.packed = packed.panels.empty() ? nullptr : &packed;
+    args.out = {.type = DType::f32, .data = y, .stride = y_stride};
+    args.out.dequantize = {scale.data(), &q.scale, 0, nullptr};
+    kernel(args, 0, rows);
+  }
+};
+
+class DynamicProducts : public CellProducts {
+ public:
+  int64_t gates = 0, hidden = 0;
+  std::vector<Product> inputs;      // per direction
+  std::vector<Product> recurrents;  // per direction and gate
+  ElementwiseKernel<RangeArgs> range = nullptr;
+  ElementwiseKernel<QuantizeArgs> quantize = nullptr;
+
+  void input(int64_t direction, const float* x, int64_t rows, float* y) const override {
+    inputs[static_cast<size_t>(direction)].run(range, quantize, x, rows, y, gates * hidden);
+  }
+  void recurrent(int64_t direction, int64_t first, int64_t count, const float* h, float* y) const override {
+    thread_local std::vector<float> sums;
+    sums.resize(static_cast<size_t>(hidden));
+    for (int64_t gate = first; gate < first + count; ++gate, y += hidden) {
+      recurrents[static_cast<size_t>(direction * gates + gate)].run(range, quantize, h, 1, sums.data(), hidden);
+      for (int64_t i = 0; i < hidden; ++i) y[i] += sums[static_cast<size_t>(i)];
+    }
+  }
+};
+
+/// Codes [directions, columns, k] and their scale for (direction, column).
+struct Codes {
+  Tensor codes;
+  const Grid* grid = nullptr;
+
+  float scale(int64_t direction, int64_t column) const {
+    if (grid->scale.elements() == 1) return static_cast<float>(value_as_double(grid->scale, 0));
+    return static_cast<float>(value_as_double(grid->scale, grid->layout.axis == 0 ? direction : column));
+  }
+};
+
+std::string read_codes(const Lowering& lowering, const Node& node, size_t input, Codes& read) {
+  const Entry* entry = lowering.input_entry(node, input);
+  if (!entry || entry->codes.empty()) return str("the weights at input ", input, " are float");
+  if (entry->chain.size() != 1 || entry->codes.dtype() != DType::i8) return str("the weights at input ", input, " are not int8");
+  read.codes = entry->codes;
+  read.grid = &entry->chain[0];
+  if (read.grid->layout.kind == Layout::block || (read.grid->layout.kind == Layout::channel && read.grid->layout.axis > 1))
+    return "scales per block or per input";
+  for (int64_t i = 0; i < read.grid->zero.elements(); ++i)
+    if (value_as_double(read.grid->zero, i) != 0) return "its weights have a zero point";
+  return {};
+}
+
+/// Columns [first, first + n) of one direction.
+Product make_product(const Codes& w, int64_t direction, int64_t first, int64_t n, Isa isa) {
+  Product p;
+  p.k = w.codes.dim(2), p.n = n;
+  const int8_t* data = w.codes.values<int8_t>().data() + (direction * w.codes.dim(1) + first) * p.k;
+  for (int64_t c = 0; c < n; ++c) p.scale.push_back(w.scale(direction, first + c));
+  p.scale.resize(p.scale.size() + 64);
+  p.packed = pack_matmul(p.k, n, data, 1, p.k, nullptr, {.zero = 0, .lo = 0, .hi = 255, .dynamic = true});
+  const MatMulChoice choice = select_matmul({.out_type = DType::f32, .fits_int32 = p.packed.fits_int32}, isa);
+  p.kernel = choice.row->kernel;
+  if (choice.row->packed) return p;
+  p.packed = {};
+  p.weights = Tensor(DType::i8, {p.k, n});
+  for (int64_t c = 0; c < n; ++c)
+    for (int64_t k = 0; k < p.k; ++k) p.weights.values<int8_t>()[static_cast<size_t>(k * n + c)] = data[c * p.k + k];
+  return p;
+}
+
+Reason lower_recurrent(Lowering& lowering, const Node& node) {
+  const Entry* entry = lowering.input_entry(node, 0);
+  if (!entry || entry->when != When::at_run) return "";
+  Codes w, r;
+  if (std::string reason = read_codes(lowering, node, 1, w); !reason.empty()) return reason;
+  if (std::string reason = read_codes(lowering, node, 2, r); !reason.empty()) return reason;
+  if (w.codes.dim(2) > (int64_t{1} << 16) || r.codes.dim(2) > (int64_t{1} << 16)) return "its sums may not fit int32";
+  const Tensor& x = *lowering.known(node.input(0));
+  if (x.dtype() != DType::f32) return "its input is not float32";
+  auto products = std::make_shared<DynamicProducts>();
+  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
+  const int64_t directions = r.codes.dim(0), columns = r.codes.dim(1);
+  products->hidden = r.codes.dim(2);
+  products->gates = columns / products->hidden;
+  for (int64_t d = 0; d < directions; ++d) {
+    products->inputs.push_back(make_product(w, d, 0, columns, isa));
+    for (int64_t gate = 0; gate < products->gates; ++gate)
+      products->recurrents.push_back(make_product(r, d, gate * products->hidden, products->hidden, isa));
+  }
+  products->range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
+  products->quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;
+
+  std::vector<BufferId> inputs, outputs;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if (i == 1 || i == 2) {  // only their shapes are read
+      inputs.push_back(lowering.make_constant(Tensor::described(DType::f32, (i == 1 ? w : r).codes.shape())));
+    } else {
+      inputs.push_back(node.inputs[i] == ValueId::none ? kNoBuffer : lowering.floats(node, i));
+    }
+  }
+  for (const ValueId id : node.outputs) {
+    const Tensor* known = id == ValueId::none ? nullptr : lowering.known(id);
+    outputs.push_back(known ? lowering.make(DType::f32, known->shape()) : lowering.make_unknown());
+  }
+  auto step = operator_step(node, inputs, outputs, products);
+  step->info.node = node.id;
+  step->info.name = display_name(node);
+  step->info.kernel = str("dynamic int8 ", node.op);
+  step->info.integer = true;
+  step->info.macs = x.dim(0) * x.dim(1) * directions * columns * (w.codes.dim(2) + r.codes.dim(2));
+  step->constant_bytes = static_cast<int64_t>(w.codes.bytes() + r.codes.bytes());
+  lowering.add(std::move(step));
+  for (size_t i = 0; i < outputs.size(); ++i) lowering.define_raw(node.outputs[i], outputs[i]);
+  return {};
+}
+
+const LoweringRule kRules[] = {{"LSTM", lower_recurrent}, {"GRU", lower_recurrent}, {"RNN", lower_recurrent}};
+
+}  // namespace
+
+std::span<const LoweringRule> lowerings_dynamic_recurrent() { return kRules; }
+
+}  // namespace bitwright

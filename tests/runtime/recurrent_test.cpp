@@ -1,0 +1,71 @@
+// Recurrent cells with int8 weights: the same bits on every instruction set, near the float cell with decoded weights.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "runtime/program.hpp"
+
+namespace bitwright {
+namespace {
+
+Tensor noise(Shape shape, float scale, uint32_t seed) {
+  Tensor t(DType::f32, std::move(shape));
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, scale);
+  for (float& v : t.values<float>()) v = normal(random);
+  return t;
+}
+
+Model cell(const std::string& op, int64_t gates, const std::string& direction) {
+  constexpr int64_t kHidden = 37, kInputs = 23;
+  const int64_t directions = direction == "bidirectional" ? 2 : 1;
+  Model model;
+  Graph& g = model.graph;
+  const ValueId x = g.add_value("x", DType::f32), y = g.add_value("y");
+  const ValueId w = g.add_constant("w", noise({directions, gates * kHidden, kInputs}, 0.2f, 1));
+  const ValueId r = g.add_constant("r", noise({directions, gates * kHidden, kHidden}, 0.15f, 2));
+  const ValueId b = g.add_constant("b", noise({directions, 2 * gates * kHidden}, 0.1f, 3));
+  Node& node = g.add_node(op, {x, w, r, b}, {y}, "cell");
+  node.attributes["hidden_size"] = kHidden;
+  node.attributes["direction"] = direction;
+  g.inputs = {x}, g.outputs = {y};
+  for (const uint16_t input : {uint16_t{1}, uint16_t{2}}) {
+    const Tensor& weights = *g.constant(node.inputs[input]);
+    float most = 0;
+    for (const float v : weights.values<float>()) most = std::max(most, std::abs(v));
+    Entry& entry = model.quantization.at[{node.id, Side::input, input}];
+    entry.chain = {tensor_grid(format_named("int8"), most / 127)};
+    entry.codes = quantize(weights, entry.chain[0]);
+  }
+  model.quantization.at[{node.id, Side::input, 0}].when = When::at_run;
+  return model;
+}
+
+class Cell : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
+
+TEST_P(Cell, IntegerWeightsStayNearFloatAndAreTheSameEverywhere) {
+  const std::string op = std::get<0>(GetParam());
+  const Model model = cell(op, op == "LSTM" ? 4 : op == "GRU" ? 3 : 1, std::get<1>(GetParam()));
+  const Tensor x = noise({9, 3, 23}, 1, 5);
+  auto run = [&](Target target, Isa isa, int threads) {
+    bitwright::Run runner(Program::compile(model, {.target = target, .isa = isa}), {.threads = threads});
+    return runner({x})[0].clone();
+  };
+  const Tensor expected = run(Target::floating, isa_cap(), 1), y = run(Target::integer, Isa::ref, 1);
+  double signal = 0, error = 0;
+  for (size_t i = 0; i < static_cast<size_t>(y.elements()); ++i) {
+    signal += std::pow(expected.values<float>()[i], 2);
+    error += std::pow(expected.values<float>()[i] - y.values<float>()[i], 2);
+  }
+  EXPECT_GT(10 * std::log10(signal / error), 30);
+  for (const Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512})
+    for (const int threads : {1, 3}) EXPECT_TRUE(identical(y, run(Target::integer, isa, threads))) << name_of(isa);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Cell,
+                         testing::Combine(testing::Values("LSTM", "GRU", "RNN"),
+                                          testing::Values("forward", "bidirectional")));
+
+}  // namespace
+}  // namespace bitwright
