@@ -1,0 +1,393 @@
+// Each pass as text: in -> pass -> out; one test per reason to refuse; the function stays what it was.
+#include "passes/pass.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <random>
+
+#include "graph/text.hpp"
+#include "io/onnx/onnx.hpp"
+#include "ops/op.hpp"
+#include "passes/fold.hpp"
+
+namespace bitwright {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+std::vector<Tensor> random_inputs(const Graph& g, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<Tensor> inputs;
+  for (const ValueId id : g.inputs) {
+    Shape shape = g.value(id).shape;
+    for (size_t i = 0; i < shape.size(); ++i) shape[i] = shape[i] >= 0 ? shape[i] : i == 0 ? 1 : 16;
+    Tensor t(g.value(id).dtype, shape);
+    if (t.dtype() == DType::f32)
+      for (float& v : t.values<float>()) v = std::uniform_real_distribution<float>(-2, 2)(random);
+    inputs.push_back(t);
+  }
+  return inputs;
+}
+
+/// Within 1e-5 of the largest magnitude.
+void expect_near(const Tensor& a, const Tensor& b, double tolerance) {
+  ASSERT_EQ(a.shape(), b.shape());
+  double most = 0, difference = 0;
+  for (int64_t i = 0; i < a.elements(); ++i) {
+    most = std::max(most, std::fabs(value_as_double(a, i)));
+    difference = std::max(difference, std::fabs(value_as_double(a, i) - value_as_double(b, i)));
+  }
+  EXPECT_LE(difference, tolerance * std::max(most, 1e-6));
+}
+
+/// Whether every operator of the graph can be computed already.
+bool runnable(const Graph& g) {
+  for (const Node& node : g.nodes)
+    if (const Op* op = find_op(node.domain, node.op); !op || !op->run) return false;
+  return true;
+}
+
+void expect_same_function(const Model& a, const Model& b) {
+  if (!runnable(a.graph) || !runnable(b.graph)) return;
+  const auto inputs = random_inputs(a.graph, 5);
+  const auto x = interpret(a.graph, inputs), y = interpret(b.graph, inputs);
+  ASSERT_EQ(x.size(), y.size());
+  for (size_t i = 0; i < x.size(); ++i) expect_near(x[i], y[i], 1e-5);
+}
+
+PassReport expect_pass(const std::string& pass, const std::string& text, const std::string& expected) {
+  const Model before = parse_model(text);
+  std::vector<PassRun> runs;
+  const Model after = run_pass(pass, before, {}, &runs);
+  EXPECT_EQ(print(after), expected);
+  expect_same_function(before, after);
+  return runs[0].report;
+}
+Lines kept_by(const std::string& pass, const std::string& text) {
+  const Model before = parse_model(text);
+  std::vector<PassRun> runs;
+  const Model after = run_pass(pass, before, {}, &runs);
+  EXPECT_EQ(print(after), print(before));
+  return runs[0].report.kept;
+}
+
+const std::string kBatchNorm = R"(  const gamma: f32[2] = {2, 0.5}
+  const beta: f32[2] = {1, -1}
+  const mean: f32[2] = {3, 4}
+  const var: f32[2] = {4, 0.25}
+)";
+
+TEST(FoldBatchNorm, BehindAConvolution) {
+  const auto report = expect_pass("fold_batch_norm", R"(graph "g" {
+  input x: f32[1,1,3,3]
+  const w: f32[2,1,1,1] = {3, -5}
+  const b: f32[2] = {1, 2}
+)" + kBatchNorm + R"(  c: f32[1,2,3,3] = Conv(x, w, b) @"conv"
+  y: f32[1,2,3,3] = BatchNormalization(c, gamma, beta, mean, var) epsilon=0.0 @"bn"
+  output y
+}
+at 0 input 1: static {int8 -128 127 scale f32[]{1}} codes i8[2,1,1,1]{3, -5}
+at 1 output 0: static {uint8 0 255 scale f32[]{0.5}}
+)",
+                                  R"(graph "g" {
+  input x: f32[1,1,3,3]
+  const w: f32[2,1,1,1] = {3, -5}
+  const conv.bias: f32[2] = {-1, -3}
+  y: f32[1,2,3,3] = Conv(x, w, conv.bias) @"conv"
+  output y
+}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.5}}
+at 0 input 1: static {int8 -128 127 channel 0 scale f32[2]{1, 1}} codes i8[2,1,1,1]{3, -5}
+)");
+  EXPECT_EQ(report.done, Lines{"node 'bn' (BatchNormalization): folded into node 'conv' (Conv)"});
+}
+
+TEST(FoldBatchNorm, BeforeAConvolution) {
+  expect_pass("fold_batch_norm", R"(graph "g" {
+  input x: f32[1,2,2,2]
+  const w: f32[1,2,1,1] = {3, -5}
+)" + kBatchNorm + R"(  n: f32[1,2,2,2] = BatchNormalization(x, gamma, beta, mean, var) epsilon=0.0 @"bn"
+  y: f32[1,1,2,2] = Conv(n, w) @"conv"
+  output y
+}
+)",
+              R"(graph "g" {
+  input x: f32[1,2,2,2]
+  const w: f32[1,2,1,1] = {3, -5}
+  const conv.bias: f32[1] = {19}
+  y: f32[1,1,2,2] = Conv(x, w, conv.bias) @"conv"
+  output y
+}
+)");
+}
+
+TEST(FoldBatchNorm, GemmMatMulAndTransposedConvolutions) {
+  for (const std::string& linear : {std::string("Gemm(x, w, b) transB=1"), std::string("Gemm(x, w)"), std::string("MatMul(x, w)")}) {
+    const Model before = parse_model(R"(graph "g" {
+  input x: f32[3,2]
+  const w: f32[2,2] = {3, -5, 1, 0.5}
+  const b: f32[2] = {1, 2}
+)" + kBatchNorm + "  c: f32[3,2] = " + linear + R"( @"l"
+  y: f32[3,2] = BatchNormalization(c, gamma, beta, mean, var) @"bn"
+  output y
+})");
+    const Model after = run_pass("fold_batch_norm", before);
+    for (const Node& node : after.graph.nodes) EXPECT_NE(node.op, "BatchNormalization");
+    expect_same_function(before, after);
+  }
+  const Model before = parse_model(R"(graph "g" {
+  input x: f32[1,2,3,3]
+  const w: f32[2,1,1,1] = {3, -5}
+)" + kBatchNorm + R"(  c: f32[1,2,3,3] = ConvTranspose(x, w) group=2 @"l"
+  y: f32[1,2,3,3] = BatchNormalization(c, gamma, beta, mean, var) @"bn"
+  output y
+})");
+  const Model after = run_pass("fold_batch_norm", before);
+  EXPECT_EQ(after.graph.nodes.size(), 1u);
+  expect_same_function(before, after);
+}
+
+TEST(FoldBatchNorm, ReasonsToRefuse) {
+  auto reason = [](const std::string& nodes, const std::string& outputs = "  output y\n") {
+    return kept_by("fold_batch_norm", "graph \"g\" {\n  input x: f32[1,2,3,3]\n  input v: f32[2,2,1,1]\n"
+                   "  const w: f32[2,2,1,1] = {1, 2, 3, 4}\n" + kBatchNorm + nodes + outputs + "}\n");
+  };
+  const std::string bn = "  y: f32[1,2,3,3] = BatchNormalization(c, gamma, beta, mean, var) @\"bn\"\n";
+  const std::string name = "node 'bn' (BatchNormalization): ";
+  EXPECT_EQ(reason("  c: f32[1,2,3,3] = Relu(x) @\"r\"\n" + bn),
+            Lines{name + "it stands behind node 'r' (Relu), which has no weights to fold it into"});
+  EXPECT_EQ(reason("  c: f32[1,2,3,3] = Conv(x, w)\n" + bn, "  output y\n  output c\n"), Lines{name + "what it normalises has other readers"});
+  EXPECT_EQ(reason("  c: f32[1,2,3,3] = Conv(x, v)\n" + bn), Lines{name + "the weights before it are not float32 constants"});
+  EXPECT_EQ(reason("  n: f32[1,2,3,3] = BatchNormalization(x, gamma, beta, mean, var) @\"bn\"\n"
+                   "  y: f32[1,2,5,5] = Conv(n, w) pads=i[1, 1, 1, 1]\n"),
+            Lines{name + "the Conv behind it pads with zeros, which its shift would change"});
+}
+
+TEST(ConstantFolding, ComputesAndKeepsCodesThroughTranspose) {
+  expect_pass("constant_folding", R"(graph "g" {
+  input x: f32[1,2]
+  const a: f32[2] = {1, 2}
+  const w: f32[3,2] = {1, 2, 3, 4, 5, 6}
+  s: f32[2] = Add(a, a)
+  t: f32[2,3] = Transpose(w) perm=i[1, 0]
+  u: f32[1,2] = Add(x, s)
+  y: f32[1,3] = MatMul(u, t)
+  output y
+}
+at 1 input 0: static {int8 -128 127 channel 0 scale f32[3]{1, 1, 1}} codes i8[3,2]{1, 2, 3, 4, 5, 6}
+)",
+              find_op("", "Transpose") ? R"(graph "g" {
+  input x: f32[1,2]
+  const s: f32[2] = {2, 4}
+  const t: f32[2,3] = {1, 3, 5, 2, 4, 6}
+  u: f32[1,2] = Add(x, s)
+  y: f32[1,3] = MatMul(u, t)
+  output y
+}
+at 1 input 1: static {int8 -128 127 channel 1 scale f32[3]{1, 1, 1}} codes i8[2,3]{1, 3, 5, 2, 4, 6}
+)" : R"(graph "g" {
+  input x: f32[1,2]
+  const w: f32[3,2] = {1, 2, 3, 4, 5, 6}
+  const s: f32[2] = {2, 4}
+  t: f32[2,3] = Transpose(w) perm=i[1, 0]
+  u: f32[1,2] = Add(x, s)
+  y: f32[1,3] = MatMul(u, t)
+  output y
+}
+at 0 input 0: static {int8 -128 127 channel 0 scale f32[3]{1, 1, 1}} codes i8[3,2]{1, 2, 3, 4, 5, 6}
+)");
+}
+
+TEST(RemoveIdentity, KeepsNamesOfOutputsAndHandsEntriesOn) {
+  expect_pass("remove_identity", R"(graph "g" {
+  input x: f32[2]
+  a: f32[2] = Identity(x)
+  b: f32[2] = Relu(a)
+  y: f32[2] = Identity(b)
+  output y
+}
+at 0 output 0: static {uint8 0 255 scale f32[]{0.5}}
+)",
+              R"(graph "g" {
+  input x: f32[2]
+  y: f32[2] = Relu(x)
+  output y
+}
+at 0 input 0: static {uint8 0 255 scale f32[]{0.5}}
+)");
+  EXPECT_EQ(kept_by("remove_identity", "graph \"g\" {\n  input x: f32[2]\n  y: f32[2] = Identity(x) @\"i\"\n  output y\n}\n"),
+            Lines{"node 'i' (Identity): joins an input of the graph to an output"});
+}
+
+TEST(DeadCode, RemovesChainsThatNobodyReads) {
+  expect_pass("dead_code", "graph \"g\" {\n  input x: f32[2]\n  a: f32[2] = Relu(x)\n  b: f32[2] = Relu(a)\n"
+              "  y: f32[2] = Relu(x)\n  output y\n}\n",
+              "graph \"g\" {\n  input x: f32[2]\n  y: f32[2] = Relu(x)\n  output y\n}\n");
+}
+
+TEST(InlineIf, TakesTheBranchOfAConstantCondition) {
+  expect_pass("inline_if", R"(graph "g" {
+  input x: f32[2]
+  const c: bool[] = {1}
+  a: f32[2] = Relu(x)
+  y: f32[2] = If(c) else_branch=graph "e" {
+    output a
+  } then_branch=graph "t" {
+    const one: f32[] = {1}
+    b: f32[2] = Add(a, one)
+    output b
+  }
+  output y
+}
+)",
+              R"(graph "g" {
+  input x: f32[2]
+  const one: f32[] = {1}
+  a: f32[2] = Relu(x)
+  b: f32[2] = Add(a, one)
+  y: f32[2] = Identity(b)
+  output y
+}
+)");
+}
+
+TEST(MergePad, IntoAConvolutionAndNot) {
+  const std::string head = "graph \"g\" {\n  input x: f32[1,1,3,3]\n  const w: f32[1,1,1,1] = {2}\n";
+  const std::string pad = "  p = Pad(x, pads) @\"pad\"\n";
+  expect_pass("merge_pad", head + "  const pads: i64[8] = {0, 0, 1, 2, 0, 0, 3, 4}\n" + pad + "  y = Conv(p, w) @\"c\"\n  output y\n}\n",
+              head + "  y = Conv(x, w) pads=i[1, 2, 3, 4] @\"c\"\n  output y\n}\n");
+  const std::string name = "node 'pad' (Pad): ";
+  EXPECT_EQ(kept_by("merge_pad", "graph \"g\" {\n  input x: f32[1,1,3,3]\n  const pads: i64[8] = {0, 1, 1, 2, 0, 0, 3, 4}\n"
+                    "  const w: f32[1,2,1,1] = {2, 3}\n" + pad + "  y = Conv(p, w)\n  output y\n}\n"),
+            Lines{name + "it pads batch or channels, or cuts"});
+  EXPECT_EQ(kept_by("merge_pad", "graph \"g\" {\n  input x: f32[1,1,3,3]\n  const pads: i64[8] = {0, 0, 1, 2, 0, 0, 3, 4}\n" + pad +
+                    "  y = Relu(p)\n  output y\n}\n"),
+            Lines{name + "no Conv alone reads it"});
+}
+
+/// The operators that are left after `pass`; the function is unchanged.
+std::string ops_after(const std::string& pass, const std::string& body) {
+  const Model before = parse_model("graph \"g\" {\n  input x: f32[2,4]\n" + body + "  output y\n}\n");
+  const Model after = run_pass(pass, before);
+  expect_same_function(before, after);
+  std::string ops;
+  for (const Node& node : after.graph.nodes) ops += (ops.empty() ? "" : " ") + node.op;
+  return ops;
+}
+
+TEST(Fuse, Gelu) {
+  if (!find_op("", "Gelu")) GTEST_SKIP() << "no operator Gelu yet";
+  EXPECT_EQ(ops_after("fuse_gelu", R"(
+  const r: f32[] = {1.41421354}
+  const one: f32[] = {1}
+  const h: f32[] = {0.5}
+  a = Div(x, r)
+  b = Erf(a)
+  c = Add(b, one)
+  d = Mul(x, c)
+  y = Mul(d, h)
+)"), "Gelu");
+  EXPECT_EQ(ops_after("fuse_gelu", R"(
+  const k: f32[] = {0.7978846}
+  const q: f32[] = {0.044715}
+  const one: f32[] = {1}
+  const three: f32[] = {3}
+  const h: f32[] = {0.5}
+  a = Pow(x, three)
+  b = Mul(a, q)
+  c = Add(x, b)
+  d = Mul(c, k)
+  e = Tanh(d)
+  f = Add(e, one)
+  g = Mul(x, h)
+  y = Mul(g, f)
+)"), "Gelu");
+  EXPECT_EQ(ops_after("fuse_gelu", R"(
+  const r: f32[] = {1.5}
+  const one: f32[] = {1}
+  const h: f32[] = {0.5}
+  a = Div(x, r)
+  b = Erf(a)
+  c = Add(b, one)
+  d = Mul(x, c)
+  y = Mul(d, h)
+)"), "Div Erf Add Mul Mul");
+}
+
+TEST(Fuse, SiluAndHardSwish) {
+  if (find_op("", "Swish")) {
+    EXPECT_EQ(ops_after("fuse_silu", "  a = Sigmoid(x)\n  y = Mul(a, x)\n"), "Swish");
+    EXPECT_EQ(ops_after("fuse_silu", "  a = Sigmoid(x)\n  b = Relu(x)\n  y = Mul(a, b)\n"), "Sigmoid Relu Mul");
+  }
+  if (!find_op("", "HardSwish")) GTEST_SKIP() << "no operator HardSwish yet";
+  EXPECT_EQ(ops_after("fuse_hard_swish", "  a = HardSigmoid(x) alpha=0.16666667 beta=0.5\n  y = Mul(x, a)\n"), "HardSwish");
+  EXPECT_EQ(ops_after("fuse_hard_swish", R"(
+  const three: f32[] = {3}
+  const zero: f32[] = {0}
+  const six: f32[] = {6}
+  a = Add(x, three)
+  b = Clip(a, zero, six)
+  c = Mul(x, b)
+  y = Div(c, six)
+)"), "HardSwish");
+}
+
+const char* const kMoments = R"(
+  const axes: i64[1] = {-1}
+  const e: f32[] = {0.001}
+  const two: f32[] = {2}
+  const gamma: f32[4] = {1, 2, 3, 4}
+  const beta: f32[4] = {0, 1, 0, -1}
+)";
+
+TEST(Fuse, LayerAndRmsNormalization) {
+  if (!find_op("", "ReduceMean") || !find_op("", "Sqrt")) GTEST_SKIP() << "no operator ReduceMean yet";
+  const std::string deviation = std::string(kMoments) + "  m = ReduceMean(x, axes)\n  d = Sub(x, m)\n  p = Pow(d, two)\n"
+                                "  v = ReduceMean(p, axes)\n  w = Add(v, e)\n  s = Sqrt(w)\n  n = Div(d, s)\n";
+  EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  g = Mul(n, gamma)\n  y = Add(g, beta)\n"), "LayerNormalization");
+  EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  y = Mul(gamma, n)\n"), "LayerNormalization");
+  EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  y = Relu(n)\n"), "ReduceMean Sub Pow ReduceMean Add Sqrt Div Relu");
+  if (!find_op("", "RMSNormalization") || !find_op("", "Reciprocal")) GTEST_SKIP() << "no operator RMSNormalization yet";
+  EXPECT_EQ(ops_after("fuse_rms_norm", std::string(kMoments) + "  p = Mul(x, x)\n  v = ReduceMean(p, axes)\n  w = Add(v, e)\n"
+                      "  s = Sqrt(w)\n  i = Reciprocal(s)\n  n = Mul(x, i)\n  y = Mul(gamma, n)\n"), "RMSNormalization");
+}
+
+TEST(MatMulAdd, BecomesGemmForMatricesOnly) {
+  EXPECT_EQ(ops_after("matmul_add_to_gemm", "  const w: f32[4,1] = {1, 2, 3, 4}\n  const b: f32[1] = {5}\n  p: f32[2,1] = MatMul(x, w)\n  y = Add(p, b)\n"), "Gemm");
+  EXPECT_EQ(ops_after("matmul_add_to_gemm", "  const w: f32[4,1] = {1, 2, 3, 4}\n  const b: f32[2,1] = {5, 6}\n  p: f32[2,1] = MatMul(x, w)\n  y = Add(p, b)\n"), "MatMul Add");
+}
+
+TEST(Pipeline, EveryPassCanBeSwitchedOffAndMisspellingIsAnError) {
+  const Model model = parse_model("graph \"g\" {\n  input x: f32[2]\n  a: f32[2] = Identity(x)\n  y: f32[2] = Relu(a)\n  output y\n}\n");
+  std::vector<PassRun> runs;
+  EXPECT_EQ(simplify(model, {}, &runs).graph.nodes.size(), 1u);
+  EXPECT_GE(runs.size(), passes().size());  // every pass has a place in the pipeline
+  for (const Pass& pass : passes())
+    EXPECT_TRUE(std::any_of(runs.begin(), runs.end(), [&](const PassRun& run) { return run.name == pass.name; })) << pass.name;
+  EXPECT_EQ(simplify(model, {.off = {"remove_identity"}}).graph.nodes.size(), 2u);
+  EXPECT_THROW(simplify(model, {.off = {"remove_identitty"}}), Error);
+}
+
+class Simplified : public testing::TestWithParam<const char*> {};
+
+TEST_P(Simplified, ComputesTheSame) {
+  const std::string path = BW_SOURCE_DIR "/../shared/data/" + std::string(GetParam());
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "../shared/data is absent";
+  const Model before = fold(read_onnx(path));
+  std::vector<PassRun> runs;
+  const Model after = simplify(before, {}, &runs);
+  for (const PassRun& run : runs)
+    for (const std::string& kept : run.report.kept)
+      EXPECT_EQ(kept.find("BatchNormalization"), std::string::npos) << kept;
+  if (!runnable(before.graph) || !runnable(after.graph)) GTEST_SKIP() << "operators are missing";
+  expect_same_function(before, after);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shared, Simplified,
+                         testing::Values("cifar10/resnet20_cifar10.onnx", "onnx/FastestDet.onnx", "onnx/yunet_n_320_320.onnx",
+                                         "lstm/dtln/model_1.onnx", "lstm/char_lstm/char_lstm.onnx"));
+
+}  // namespace
+}  // namespace bitwright
