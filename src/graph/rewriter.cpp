@@ -98,6 +98,7 @@ bool Rewriter::hand_entry_to_readers(ValueId value) {
 }
 
 bool Rewriter::replace(ValueId from, ValueId to) {
+  if (from == ValueId::none || to == ValueId::none) return false;
   const bool output = is_graph_output(from);
   if (output && (is_graph_input(to) || is_graph_output(to) || !graph().has_value(to) || graph().constant(to)))
     return false;

@@ -241,7 +241,7 @@ class Parser {
       }
       advance();
       // `y = Relu(x)` on the next line looks like an attribute until its parenthesis.
-      if (token_.kind == Token::word && peek('(')) {
+      if ((token_.kind == Token::word || token_.kind == Token::string) && peek('(')) {
         at_ = mark, token_ = kept, line_ = line;
         break;
       }

@@ -1,6 +1,7 @@
 #include "passes/fold.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "ops/op.hpp"
@@ -17,6 +18,13 @@ bool within(const Tensor& codes, int32_t low, int32_t high) {
 }
 
 // ---- fold
+
+/// Of float32 numbers, all of which have codes.
+bool is_finite(const Tensor& t) {
+  if (t.dtype() != DType::f32) return false;
+  const auto values = t.values<float>();
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
 
 class Folder {
  public:
@@ -169,6 +177,7 @@ class Folder {
         step->chain.insert(step->chain.begin(), before->chain.begin(), before->chain.end());
         step->tied = std::max(step->tied, before->tied);
       }
+      if (const Tensor* constant = g.constant(step->root); constant && !is_finite(*constant)) continue;
       sources_[dq.output()] = *step;
     }
     for (const Node& node : g.nodes)

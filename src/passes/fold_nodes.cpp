@@ -151,7 +151,7 @@ std::optional<Grid> dynamic_weight_grid(const Graph& g, const DynamicMatch& m, b
   const Tensor& codes = *g.constant(m.codes);
   const Format* format = format_of(codes.dtype());
   const Tensor* zero = m.zero == ValueId::none ? nullptr : g.constant(m.zero);
-  if (!format || !format->is_integer || codes.rank() < 1) return {};
+  if (!format || !format->is_integer || codes.rank() < (conv ? 3 : 1) || (zero && zero->dtype() != codes.dtype())) return {};
   Grid grid{format, format->code_min, format->code_max, {}, m.scale, {}, {}};
   const int axis = conv ? 0 : static_cast<int>(codes.rank()) - 1;
   const int64_t channels = codes.dim(axis);
@@ -194,7 +194,7 @@ void absorb_bias(Rewriter& r, NodeId conv) {
   const Tensor* w = r.graph().constant(r.node(conv)->input(1));
   const Tensor* bias = r.graph().constant(reshape && reshape->is("Reshape") ? reshape->input(0) : other);
   const int64_t channels = w->dim(0), rank = w->rank();
-  if (!bias || bias->dtype() != DType::f32 || bias->elements() != channels || sum == other) return;
+  if (!bias || bias->dtype() != DType::f32 || bias->elements() != channels || bias->rank() > rank || sum == other) return;
   if (!reshape && (bias->rank() < rank - 1 || bias->dim(1 - rank) != channels)) return;
   if (reshape && !is_channel_shape(r.graph().constant(reshape->input(1)), rank)) return;
   const ValueId vector = reshape ? reshape->input(0) : r.add_constant(r.graph().value(other).name, bias->reshaped({channels}));
@@ -223,6 +223,12 @@ void lift_dynamic(Rewriter& r, const Node& given, FoldReport& report) {
     return;
   }
   const Tensor codes = *r.graph().constant(match->codes);
+  try {
+    verify(*grid, codes.shape());
+  } catch (const Error& e) {
+    report.kept.push_back(str(display_name(node), ": ", e.what()));
+    return;
+  }
   const ValueId w = r.add_constant(name_without_suffix(r.graph().value(match->codes).name), dequantize(codes, *grid));
   Node& made = r.add(conv ? "Conv" : "MatMul", {match->x, w}, {match->result}, node.name);
   made.attributes = node.attributes;
@@ -239,8 +245,12 @@ void lift_dynamic(Rewriter& r, const Node& given, FoldReport& report) {
 
 }  // namespace
 
-bool is_quantize(const Node& node) { return node.op == "QuantizeLinear" && is_microsoft_or_standard(node); }
-bool is_dequantize(const Node& node) { return node.op == "DequantizeLinear" && is_microsoft_or_standard(node); }
+bool is_quantize(const Node& node) {
+  return node.op == "QuantizeLinear" && is_microsoft_or_standard(node) && node.output() != ValueId::none;
+}
+bool is_dequantize(const Node& node) {
+  return node.op == "DequantizeLinear" && is_microsoft_or_standard(node) && node.output() != ValueId::none;
+}
 
 std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why) {
   const Tensor* scale = graph.constant(node.input(1));
@@ -258,6 +268,10 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
   const Format* format = format_of(type);
   if (!format || !format->is_integer) {
     *why = str("its codes are ", name_of(type), ", which is no integer format");
+    return {};
+  }
+  if (zero && codes != DType::none && zero->dtype() != codes) {
+    *why = str("its codes are ", name_of(codes), ", its zero point is ", name_of(zero->dtype()));
     return {};
   }
   for (const float s : scale->values<float>())
@@ -333,7 +347,7 @@ Tensor derived_bias_scale(const Model& model, const Uses& uses, const Node& node
 void lift_integer_operators(Rewriter& r, FoldReport& report) {
   for (const NodeId id : r.nodes()) {
     const Node& node = *r.node(id);
-    if (node.is("QLinearConv") || node.is("QLinearMatMul")) lift_qlinear(r, node, report);
+    if (node.output() != ValueId::none && (node.is("QLinearConv") || node.is("QLinearMatMul"))) lift_qlinear(r, node, report);
   }
   r.commit();
   for (const NodeId id : r.nodes()) {
@@ -343,7 +357,7 @@ void lift_integer_operators(Rewriter& r, FoldReport& report) {
   r.commit();
   for (const NodeId id : r.nodes()) {
     const Node* node = r.node(id);
-    if (node && (node->is("MatMulInteger") || node->is("ConvInteger"))) lift_dynamic(r, *node, report);
+    if (node && node->output() != ValueId::none && (node->is("MatMulInteger") || node->is("ConvInteger"))) lift_dynamic(r, *node, report);
   }
 }
 

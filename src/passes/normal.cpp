@@ -7,7 +7,8 @@ ValueId last_axis_mean(Rewriter& r, ValueId id, bool read_once) {
   if (!mean || mean->attr_int("keepdims", 1) != 1) return ValueId::none;
   const Tensor* axes = mean->input(1) == ValueId::none ? nullptr : r.graph().constant(mean->input(1));
   const auto given = axes ? values_as_int(*axes) : mean->attr_ints("axes");
-  const bool last = given.size() == 1 && (given[0] == -1 || given[0] + 1 == rank_of(r, mean->input(0)));
+  const int64_t rank = rank_of(r, mean->input(0));
+  const bool last = given.size() == 1 && (given[0] == -1 || (rank > 0 && given[0] == rank - 1));
   return last ? mean->input(0) : ValueId::none;
 }
 

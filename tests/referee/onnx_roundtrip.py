@@ -13,8 +13,8 @@ import onnxruntime as ort
 def feed_for(session, rng):
     feed = {}
     for i in session.get_inputs():
-        # a symbol is a batch in front (1), a length elsewhere (512: long enough for any window)
-        shape = [d if isinstance(d, int) and d > 0 else 1 if k == 0 else 512 for k, d in enumerate(i.shape)]
+        # a symbol at the end is a length (512: long enough for any window), elsewhere a batch
+        shape = [d if isinstance(d, int) and d > 0 else 512 if k + 1 == len(i.shape) else 1 for k, d in enumerate(i.shape)]
         kind = i.type[len("tensor("):-1]
         if kind in ("float", "float16", "double"):
             dtype = {"float": np.float32, "float16": np.float16, "double": np.float64}[kind]

@@ -18,6 +18,7 @@ using Names = std::map<std::string, ValueId>;
 using Opsets = std::map<std::string, int64_t>;
 
 constexpr int kMaxDepth = 32;  // nested graphs and functions
+constexpr size_t kMostInlined = 1 << 18;  // nodes from functions: a few calls of calls could ask for billions
 
 struct Function {
   std::string name, domain;
@@ -141,7 +142,10 @@ class Importer {
       int64_t extent = kUnknownDim;
       while (dim.next()) {
         switch (dim.tag()) {
-          case dim_field::value: extent = dim.get_int64(); break;
+          case dim_field::value:
+            extent = dim.get_int64();
+            if (extent < 0) extent = kUnknownDim;  // some tools write -1 for a free dimension
+            break;
           case dim_field::param: extent = graph.symbol(text(dim)); break;
           default: dim.skip();
         }
@@ -184,9 +188,6 @@ class Importer {
         message.skip();
       }
     }
-    for (const int64_t extent : shape)
-      if (extent < 0 && extent != kUnknownDim && -1 - extent > (int64_t{1} << 20))
-        fail(ErrorCode::malformed, "value '", name, "' has a dimension of ", extent);
     if (make && !scope.names.count(name)) declare(scope, name);
     if (const auto at = scope.names.find(name); at != scope.names.end()) {
       Value& value = scope.graph->value(at->second);
@@ -297,6 +298,8 @@ class Importer {
   }
 
   void read_nodes(const std::vector<Reader>& readers, Scope& scope) {
+    if (scope.function_attributes && (inlined_nodes_ += readers.size()) > kMostInlined)
+      fail(ErrorCode::resource, "its functions unfold to more than ", kMostInlined, " nodes");
     std::vector<RawNode> raws;
     for (const Reader& r : readers) {
       raws.push_back(read_raw(r));
@@ -334,7 +337,7 @@ class Importer {
   }
 
   void make_constant(const Node& node, Scope& scope) {
-    if (node.attributes.size() != 1 || node.outputs.size() != 1)
+    if (node.attributes.size() != 1 || node.outputs.size() != 1 || node.outputs[0] == ValueId::none)
       fail(ErrorCode::malformed, display_name(node), ": wants one value and one output");
     const Attribute& given = node.attributes.begin()->second;
     Tensor tensor;
@@ -464,6 +467,7 @@ class Importer {
   Model& model_;
   std::map<std::pair<std::string, std::string>, Function> functions_;
   int inlined_ = 0;
+  size_t inlined_nodes_ = 0;
 };
 
 }  // namespace

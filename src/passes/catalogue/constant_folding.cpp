@@ -70,7 +70,7 @@ class ConstantFolder {
         if (node.outputs[i] != ValueId::none && !outputs[i].empty())
           described_[node.outputs[i]] = Tensor::described(outputs[i].dtype(), outputs[i].shape());
       if (!constant || !op->deterministic) return;
-      if (r_.has_entries(node)) return move_quantized(node, inputs[0]);
+      if (r_.has_entries(node)) return move_quantized(node, inputs.empty() ? Tensor() : inputs[0]);
       if (!small_enough(node, inputs, outputs)) return;
       finish(node, evaluate(node, inputs));
     } catch (const Error& e) {

@@ -36,7 +36,7 @@ class BatchNormFolder {
 
   void run() {
     for (const NodeId id : r_.nodes()) {
-      if (!r_.node(id)->is("BatchNormalization")) continue;
+      if (!r_.node(id)->is("BatchNormalization") || r_.node(id)->output() == ValueId::none) continue;
       const Node bn = *r_.node(id);
       std::string why;
       if (behind(bn, why) || before(bn, why)) continue;
@@ -60,7 +60,7 @@ class BatchNormFolder {
     const ValueId id = node.input(1);
     const Tensor* w = r_.graph().constant(id);
     if (!w || w->dtype() != DType::f32) return refuse(why, "the weights before it are not float32 constants");
-    if (w->dim(axis) * group != static_cast<int64_t>(factor.size())) return refuse(why, "it has another number of channels than the operator before it");
+    if (w->rank() < 2 || group < 1 || w->dim(0) % group || w->dim(axis) * group != static_cast<int64_t>(factor.size())) return refuse(why, "it has another number of channels than the operator before it");
     const Entry* entry = r_.input_entry(node, 1);
     ConstantView view{*w, entry ? *entry : Entry{}};
     if (group == 1) {
@@ -84,7 +84,7 @@ class BatchNormFolder {
   std::optional<Tensor> moved_bias(ValueId bias, const Affine& a) {
     const Tensor* b = bias == ValueId::none ? nullptr : r_.graph().constant(bias);
     const auto channels = static_cast<int64_t>(a.factor.size());
-    if (bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->elements() != channels || b->dim(-1) != channels)) return {};
+    if (bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->elements() != channels || b->rank() < 1 || b->dim(-1) != channels)) return {};
     Tensor moved(DType::f32, {channels});
     for (int64_t c = 0; c < channels; ++c) {
       const auto i = static_cast<size_t>(c);
@@ -156,14 +156,14 @@ class BatchNormFolder {
     const Tensor* w = r_.graph().constant(linear->input(1));
     const ValueId bias = linear->input(2);
     const Tensor* b = bias == ValueId::none ? nullptr : r_.graph().constant(bias);
-    if (!w || w->dtype() != DType::f32 || (bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->rank() != 1)))
+    if (!w || w->dtype() != DType::f32 || w->rank() < 2 || (bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->rank() != 1)))
       return refuse(why, "weights or bias behind it are not float32 constants");
     if (!conv && (linear->attr_int("transA", 0) || linear->attr_float("alpha", 1) != 1 || linear->attr_float("beta", 1) != 1))
       return refuse(why, "the Gemm behind it is transposed or scaled");
 
     // Element (output o, input c) of the weights, whatever the storage order.
     const bool rows_are_inputs = !conv && !linear->attr_int("transB", 0);
-    const int64_t group = conv ? linear->attr_int("group", 1) : 1;
+    const int64_t group = conv ? std::max<int64_t>(1, linear->attr_int("group", 1)) : 1;
     const int64_t outputs = w->dim(rows_are_inputs ? 1 : 0), inputs = w->dim(rows_are_inputs ? 0 : 1);
     const int64_t inner = outputs * inputs > 0 ? w->elements() / (outputs * inputs) : 0;
     if (inputs * group != static_cast<int64_t>(a->factor.size()) || (b && b->elements() != outputs) || outputs % group)

@@ -6,6 +6,8 @@
 namespace bitwright {
 namespace {
 
+constexpr int64_t kMostPad = int64_t{1} << 30;
+
 /// Pads of Conv for x: first all begins, then all ends, spatial dimensions only. Empty: with the reason.
 std::vector<int64_t> spatial_pads(Rewriter& r, const Node& pad, std::string& why) {
   const Tensor* pads = r.graph().constant(pad.input(1));
@@ -16,7 +18,7 @@ std::vector<int64_t> spatial_pads(Rewriter& r, const Node& pad, std::string& why
   const auto all = values_as_int(*pads);
   const size_t rank = all.size() / 2;
   if (all.size() % 2 || rank < 3 || all[0] || all[1] || all[rank] || all[rank + 1] ||
-      std::any_of(all.begin(), all.end(), [](int64_t p) { return p < 0; }))
+      std::any_of(all.begin(), all.end(), [](int64_t p) { return p < 0 || p > kMostPad; }))
     return why = "it pads batch or channels, or cuts", std::vector<int64_t>();
   std::vector<int64_t> spatial(all.begin() + 2, all.begin() + static_cast<std::ptrdiff_t>(rank));
   spatial.insert(spatial.end(), all.begin() + static_cast<std::ptrdiff_t>(rank) + 2, all.end());

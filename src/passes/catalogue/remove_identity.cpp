@@ -50,7 +50,7 @@ Model pass_remove_identity(Model model, PassReport& report) {
   Rewriter r(model);
   for (const NodeId id : r.nodes()) {
     Node& node = *r.node(id);
-    if (node.input(0) == ValueId::none || !is_identity(r, node)) continue;
+    if (node.input(0) == ValueId::none || node.output() == ValueId::none || !is_identity(r, node)) continue;
     const bool input_entry = r.input_entry(node, 0) != nullptr;
     if (!input_entry && r.replace(node.output(), node.input(0))) {
       report.done.push_back(display_name(node) + ": removed");
