@@ -2,10 +2,10 @@
 // file (protozero), so no message is copied and there is no 2 GB limit.
 #pragma once
 
-#include <protozero/pbf_reader.hpp>
 #include <string>
 
 #include "core/tensor.hpp"
+#include "io/onnx/protozero.hpp"
 
 namespace bitwright::onnx {
 

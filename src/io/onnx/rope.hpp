@@ -2,10 +2,9 @@
 // of tensors, and only their lengths are added up (protobuf wants the length of a message before its contents).
 #pragma once
 
-#include <protozero/pbf_writer.hpp>
-
 #include "core/mapped_file.hpp"
 #include "core/tensor.hpp"
+#include "io/onnx/protozero.hpp"
 
 namespace bitwright::onnx {
 

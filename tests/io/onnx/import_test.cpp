@@ -39,5 +39,16 @@ TEST(Import, ACutOffFileIsOneClearError) {
   }
 }
 
+TEST(Import, AFieldOfAnotherTypeIsTheFilesFault) {
+  const std::byte bytes[] = {std::byte{0x38}, std::byte{0x01}};  // field 7, the graph, as a number
+  try {
+    read_onnx(bytes, "odd.onnx");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()),
+              "odd.onnx: is not an ONNX model or is cut off: a field has another type than ONNX gives it");
+  }
+}
+
 }  // namespace
 }  // namespace bitwright
