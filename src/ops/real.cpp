@@ -1,5 +1,7 @@
 #include "ops/real.hpp"
 
+#include <limits>
+
 namespace bitwright {
 
 DType real_type(const OpContext& c, size_t i) {
@@ -20,7 +22,16 @@ void RealOutput::finish() {
   const auto from = work_.values<float>();
   dispatch(result_.dtype(), [&]<class T>(T*) {
     const auto to = result_.values<T>();
-    for (size_t i = 0; i < to.size(); ++i) to[i] = T(from[i]);
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {  // towards zero, within the type's range
+      constexpr auto low = static_cast<double>(std::numeric_limits<T>::min());
+      constexpr auto high = static_cast<double>(std::numeric_limits<T>::max());
+      for (size_t i = 0; i < to.size(); ++i) {
+        const auto v = static_cast<double>(from[i]);
+        to[i] = v >= high ? std::numeric_limits<T>::max() : v > low ? static_cast<T>(v) : std::numeric_limits<T>::min();
+      }
+    } else {
+      for (size_t i = 0; i < to.size(); ++i) to[i] = T(from[i]);
+    }
   });
 }
 
