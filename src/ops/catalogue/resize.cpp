@@ -1,4 +1,4 @@
-// Resize and Upsample. Every mode is a list of (input index, weight) per output index and axis; axes are resized one after
+// Resize. Every mode is a list of (input index, weight) per output index and axis; axes are resized one after
 // the other. Quantized: input and output share one grid.
 #include <algorithm>
 #include <cmath>
@@ -234,10 +234,9 @@ void run_resize(OpContext& c) {
   out.finish();
 }
 
-// Upsample and Resize of opset 10 had coordinates x / scale and took the element below.
+// Opset 10 had coordinates x / scale and took the element below.
 void to_asymmetric(UpgradeContext& u, ValueId scales) {
-  std::string mode = u.node.attr_string("mode", "nearest");
-  if (mode == "bilinear" || mode == "trilinear") mode = "linear";
+  const std::string mode = u.node.attr_string("mode", "nearest");
   become(u, "Resize", {u.node.input(0), ValueId::none, scales},
          {{"mode", mode}, {"coordinate_transformation_mode", std::string("asymmetric")},
           {"nearest_mode", std::string("floor")}});
@@ -245,12 +244,6 @@ void to_asymmetric(UpgradeContext& u, ValueId scales) {
 
 void upgrade_resize(UpgradeContext& u) {
   if (u.opset < 11) to_asymmetric(u, u.node.input(1));
-}
-
-void upgrade_upsample(UpgradeContext& u) {
-  if (u.opset >= 9) return to_asymmetric(u, u.node.input(1));
-  const auto scales = u.node.attr_floats("scales");
-  to_asymmetric(u, u.constant("scales", Tensor::of<float>({static_cast<int64_t>(scales.size())}, scales)));
 }
 
 bool downgrade_resize(UpgradeContext& u) {
@@ -269,7 +262,6 @@ const QuantRule kShared = {.kind = QuantRule::Kind::shared};
 const Op kOps[] = {
     {.name = "Resize", .max_inputs = 4, .since = 19, .run = run_resize, .upgrade = upgrade_resize,
      .downgrade = downgrade_resize, .quant = kShared},
-    {.name = "Upsample", .max_inputs = 2, .upgrade = upgrade_upsample},
 };
 
 }  // namespace
