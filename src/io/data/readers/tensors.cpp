@@ -1,0 +1,106 @@
+// ONNX test data: folders with input_0.pb, input_1.pb... and output_0.pb..., each a TensorProto.
+#include <filesystem>
+
+#include "io/data/reader.hpp"
+#include "io/onnx/onnx.hpp"
+
+namespace bitwright {
+namespace {
+
+constexpr std::string_view kSetPrefix = "test_data_set_";
+
+std::vector<Tensor> read_all(const std::string& folder, std::string_view kind) {
+  std::vector<Tensor> tensors;
+  std::error_code ignored;
+  for (;;) {
+    const std::string path = str(folder, "/", kind, "_", tensors.size(), ".pb");
+    if (!std::filesystem::exists(path, ignored)) return tensors;
+    tensors.push_back(onnx::read_tensor_file(path));
+  }
+}
+
+/// Along the first axis, which is the batch; a single tensor may have any shape.
+Tensor joined(const std::vector<Tensor>& parts, const std::string& where) {
+  if (parts.size() == 1) return parts[0];
+  Shape shape = parts[0].shape();
+  for (size_t i = 1; i < parts.size(); ++i) {
+    Shape other = parts[i].shape();
+    const bool fits = !shape.empty() && other.size() == shape.size() && parts[i].dtype() == parts[0].dtype() &&
+                      std::equal(shape.begin() + 1, shape.end(), other.begin() + 1) && bits_of(parts[i].dtype()) >= 8;
+    if (!fits)
+      fail(ErrorCode::mismatch, where, ": ", to_string(shape), " and ", to_string(other),
+           " cannot be one batch; read one record at a time");
+    shape[0] += other[0];
+  }
+  Tensor whole(parts[0].dtype(), shape);
+  std::byte* at = whole.raw();
+  for (const Tensor& part : parts) {
+    if (part.bytes() > 0) std::memcpy(at, part.raw(), part.bytes());
+    at += part.bytes();
+  }
+  return whole;
+}
+
+class TensorFolders : public Dataset {
+ public:
+  explicit TensorFolders(std::vector<std::string> folders) : folders_(std::move(folders)) {}
+  int64_t size() const override { return static_cast<int64_t>(folders_.size()); }
+  Task task() const override {
+    std::error_code ignored;
+    return std::filesystem::exists(folders_[0] + "/output_0.pb", ignored) ? Task::compare : Task::none;
+  }
+  std::string description() const override { return str("ONNX tensors, ", size(), " sets"); }
+  Batch read(std::span<const int64_t> records) const override {
+    Batch batch;
+    batch.records = static_cast<int64_t>(records.size());
+    batch.inputs = gather(records, "input");
+    batch.expected = gather(records, "output");
+    return batch;
+  }
+
+ private:
+  std::vector<Tensor> gather(std::span<const int64_t> records, std::string_view kind) const {
+    std::vector<std::vector<Tensor>> columns;
+    for (size_t i = 0; i < records.size(); ++i) {
+      const std::string& folder = folders_.at(static_cast<size_t>(records[i]));
+      const auto tensors = read_all(folder, kind);
+      if (i == 0) columns.resize(tensors.size());
+      if (tensors.size() != columns.size())
+        fail(ErrorCode::mismatch, folder, ": holds ", tensors.size(), " files ", kind, "_*.pb, the others hold ",
+             columns.size());
+      for (size_t k = 0; k < tensors.size(); ++k) columns[k].push_back(tensors[k]);
+    }
+    std::vector<Tensor> out;
+    for (const auto& column : columns) out.push_back(joined(column, folders_.at(static_cast<size_t>(records[0]))));
+    return out;
+  }
+
+  std::vector<std::string> folders_;
+};
+
+std::vector<std::string> folders_in(const DataPath& at) {
+  if (at.holds("input_0.pb")) return {at.path};
+  std::vector<std::string> folders;
+  for (const auto& name : at.entries)
+    if (name.substr(0, kSetPrefix.size()) == kSetPrefix && look_at(at.path + "/" + name).holds("input_0.pb"))
+      folders.push_back(at.path + "/" + name);
+  return folders;
+}
+
+bool recognises(const DataPath& at) { return at.is_folder && !folders_in(at).empty(); }
+
+std::unique_ptr<Dataset> open(const DataPath& at, const DataOptions&) {
+  auto folders = folders_in(at);
+  if (folders.empty()) fail(ErrorCode::io, at.path, ": wanted input_0.pb in it, or in ", kSetPrefix, "0");
+  return std::make_unique<TensorFolders>(std::move(folders));
+}
+
+}  // namespace
+
+const Reader& reader_tensors() {
+  static const Reader reader{"tensors", "ONNX test data: input_0.pb, output_0.pb, or folders test_data_set_N of them",
+                             recognises, open};
+  return reader;
+}
+
+}  // namespace bitwright
