@@ -6,6 +6,8 @@
 #define STBI_NO_STDIO
 #include <stb/stb_image.h>
 
+#include "io/data/jpeg_check.hpp"
+
 namespace bitwright {
 namespace {
 
@@ -78,6 +80,8 @@ Image decode_image(Bytes file, const std::string& where) {
   const int64_t pixels = int64_t{width} * height;
   if (pixels > kMostPixels || pixels > kMostPixelsPerByte * size)
     fail(ErrorCode::resource, where, ": claims ", width, " x ", height, " pixels, more than is accepted");
+  const std::string_view fault = jpeg_fault(file);
+  if (!fault.empty()) fail(ErrorCode::malformed, where, ": the image is damaged (", fault, ")");
   const std::unique_ptr<stbi_uc, void (*)(void*)> decoded(
       stbi_load_from_memory(data, size, &width, &height, &stored, 3), stbi_image_free);
   if (!decoded) fail(ErrorCode::malformed, where, ": the image is damaged (", stbi_failure_reason(), ")");

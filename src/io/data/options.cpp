@@ -1,3 +1,4 @@
+#define TOML_ASSERT(condition) static_assert(true)  // its parser asserts what a broken file makes false, then reports it
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #include "io/data/options.hpp"
@@ -138,13 +139,31 @@ void set_key(DataOptions& options, const Value& value) {
        near.empty() ? str("; there are ", join(names, ", ")) : str("; did you mean '", near, "'?"));
 }
 
-// toml++ recurses into nested values; a data description needs one level of brackets.
-void refuse_deep(std::string_view toml, const std::string& where) {
+// toml++ 3.3 runs into undefined behaviour at some characters outside ASCII that are not in quotes, and recurses into
+// brackets. A data description needs neither, nor strings over several lines.
+void refuse_unsafe(std::string_view toml, const std::string& where) {
   constexpr int kMostOpen = 16;
+  char inside = 0;  // the quote or # that began what we are in
   int open = 0;
-  for (const char c : toml) {
-    open += c == '[' || c == '{';
-    open -= (c == ']' || c == '}') && open > 0;
+  for (size_t i = 0; i < toml.size(); ++i) {
+    const char c = toml[i];
+    if (c == '\n') {
+      inside = 0;
+    } else if (inside) {
+      if (inside == '"' && c == '\\' && i + 1 < toml.size() && toml[i + 1] != '\n') {
+        ++i;
+      } else if (inside != '#' && c == inside) {
+        inside = 0;
+      }
+    } else if (c == '#' || c == '"' || c == '\'') {
+      inside = c;
+      if (c != '#' && toml.substr(i, 3) == std::string(3, c))
+        fail(ErrorCode::malformed, where, ": strings over several lines are not read here");
+    } else if (static_cast<unsigned char>(c) >= 0x80) {
+      fail(ErrorCode::malformed, where, ": a character outside ASCII must be in quotes");
+    }
+    open += !inside && (c == '[' || c == '{');
+    open -= !inside && (c == ']' || c == '}') && open > 0;
     if (open > kMostOpen) fail(ErrorCode::malformed, where, ": brackets are nested too deeply");
   }
 }
@@ -178,7 +197,8 @@ std::string pair(int64_t first, int64_t second) { return str("[", first, ", ", s
 }  // namespace
 
 void apply_toml(DataOptions& options, std::string_view toml, const std::string& where) {
-  refuse_deep(toml, where);
+  if (toml.substr(0, 3) == "\xef\xbb\xbf") toml.remove_prefix(3);
+  refuse_unsafe(toml, where);
   toml::table table;
   try {
     table = toml::parse(toml, where);

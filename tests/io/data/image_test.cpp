@@ -197,6 +197,29 @@ TEST(ImageFolder, DamagedAndUnequalImagesAreRefused) {
   EXPECT_EQ(read_error(folder, folder.path()), "b.png: claims 2050 x 2049 pixels, more than is accepted");
 }
 
+// Segments of a JPEG file that stb would trust; what follows never gets read.
+TEST(JpegCheck, TablesThatStbTrustsAreRefused) {
+  const Folder none;
+  const std::string frame("\xff\xd8\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00", 15);
+  const auto table = [](int head, const std::string& counts, const std::string& symbols) {
+    const std::string body = std::string(1, static_cast<char>(head)) + counts + symbols;
+    return std::string("\xff\xc4\x00", 3) + static_cast<char>(body.size() + 2) + body;
+  };
+  const std::string one = std::string(15, '\0') + "\x01", scan("\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00", 10);
+  const auto error = [&](const std::string& segments) {
+    const std::string file = frame + segments;
+    return message_of(none, [&] { decode_image(std::as_bytes(std::span(file.data(), file.size())), "a.jpg"); });
+  };
+  const std::string start = "a.jpg: the image is damaged (";
+  EXPECT_EQ(error(table(0, one, "\x10")), start + "bad Huffman table)");
+  EXPECT_EQ(error(table(0x20, one, "a")), start + "bad Huffman table)");
+  EXPECT_EQ(error(table(0, std::string(16, '\xff'), "a")), start + "bad Huffman table)");
+  EXPECT_EQ(error(table(0, one, "\x01") + scan), start + "a scan uses a Huffman table that is not there)");
+  EXPECT_EQ(error(table(0x10, one, "\x01") + scan), start + "a scan uses a Huffman table that is not there)");
+  EXPECT_EQ(error("\xff\xda\x7f\x03\x09"), start + "a segment is cut short)");
+  EXPECT_EQ(error(std::string("\xff\xda\x00\x03\x09", 5)), start + "bad scan header)");
+}
+
 TEST(ImageFolder, BitFlippedPicturesGiveAnErrorOrAnImage) {
   BW_NEEDS_SHARED("/imagenet200/n02692877_airship.JPEG");
   const std::string good = slurp(shared_data() + "/imagenet200/n02692877_airship.JPEG");

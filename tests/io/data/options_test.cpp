@@ -120,6 +120,10 @@ TEST(DataToml, ValuesOutOfRangeAreRefused) {
 TEST(DataToml, BrokenTomlIsRefused) {
   EXPECT_EQ(toml_error("crop = \n").substr(0, 18), "data.toml: line 1:");
   EXPECT_EQ(toml_error(std::string(99, '[')), "data.toml: brackets are nested too deeply");
+  EXPECT_EQ(toml_error("[/").substr(0, 18), "data.toml: line 1:");
+  EXPECT_EQ(toml_error("rre\xca\x82"), "data.toml: a character outside ASCII must be in quotes");
+  EXPECT_EQ(toml_error("select = \"\"\"odd\"\"\"\n"), "data.toml: strings over several lines are not read here");
+  EXPECT_EQ(toml_error("\xef\xbb\xbf# \xca\x82 [[[[[[[[[[[[[[[[[[[[\nselect = \"\\\"\xca\x82\"\n"), "");
 }
 
 TEST(OpenDataset, UnknownPathsReadersAndDataAreNamed) {
