@@ -6,13 +6,23 @@
 #define STBI_NO_STDIO
 #include <stb/stb_image.h>
 
-#include "io/data/jpeg_check.hpp"
+#include "io/data/picture_check.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kMostPixels = int64_t{1} << 26;
-constexpr int64_t kMostPixelsPerByte = 10000;  // a one-bit PNG deflated 1032 times: 8256
+
+/// Pixels that a file of so many bytes can hold. JPEG: a progressive file of nothing but DC differences takes 12 bits for
+/// 256 pixels; five times that is accepted. PNG: deflate packs 1032 bytes into one; depth and colour stand in the header.
+int64_t most_pixels(Bytes file) {
+  constexpr int64_t kJpegPixelsPerByte = 1000, kDeflateRatio = 1032;
+  const auto bytes = static_cast<int64_t>(file.size());
+  if (file[0] != std::byte{0x89} || bytes < 26) return std::min(kMostPixels, bytes * kJpegPixelsPerByte);
+  constexpr int64_t kChannels[] = {1, 0, 3, 1, 2, 0, 4};  // by colour type
+  const auto bits = static_cast<int64_t>(file[24]) * kChannels[std::min(6u, static_cast<unsigned>(file[25]))];
+  return std::min(kMostPixels, bytes * kDeflateRatio * 8 / std::max<int64_t>(1, bits));
+}
 
 int64_t rounded_half(int64_t twice) {  // twice / 2, ties to even
   return twice / 2 + ((twice % 2 == 1 && (twice / 2) % 2 == 1) ? 1 : 0);
@@ -78,9 +88,9 @@ Image decode_image(Bytes file, const std::string& where) {
   if (!stbi_info_from_memory(data, size, &width, &height, &stored) || width <= 0 || height <= 0)
     fail(ErrorCode::malformed, where, ": is not a JPEG or PNG image");
   const int64_t pixels = int64_t{width} * height;
-  if (pixels > kMostPixels || pixels > kMostPixelsPerByte * size)
+  if (pixels > most_pixels(file))
     fail(ErrorCode::resource, where, ": claims ", width, " x ", height, " pixels, more than is accepted");
-  const std::string_view fault = jpeg_fault(file);
+  const std::string_view fault = picture_fault(file);
   if (!fault.empty()) fail(ErrorCode::malformed, where, ": the image is damaged (", fault, ")");
   const std::unique_ptr<stbi_uc, void (*)(void*)> decoded(
       stbi_load_from_memory(data, size, &width, &height, &stored, 3), stbi_image_free);

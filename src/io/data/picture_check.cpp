@@ -1,13 +1,13 @@
-#include "io/data/jpeg_check.hpp"
+#include "io/data/picture_check.hpp"
 
 namespace bitwright {
 namespace {
 
 enum Marker : unsigned { kSof2 = 0xc2, kDht = 0xc4, kStart = 0xd8, kEnd = 0xd9, kSos = 0xda };
 
-class Walk {
+class JpegWalk {
  public:
-  explicit Walk(Bytes file) : file_(file) {}
+  explicit JpegWalk(Bytes file) : file_(file) {}
 
   std::string_view fault() {
     at_ = 2;
@@ -79,11 +79,22 @@ class Walk {
   bool defined_[2][4] = {};
 };
 
+std::string_view png_fault(Bytes file) {
+  for (size_t at = 8; file.size() - at >= 12;) {
+    const size_t length = big_endian32(file, at);
+    if (length > file.size() - at - 12) return "a chunk is cut short";
+    if (text_of(file.subspan(at + 4, 4)) == "IEND") break;
+    at += 12 + length;
+  }
+  return {};
+}
+
 }  // namespace
 
-std::string_view jpeg_fault(Bytes file) {
-  const bool is_jpeg = file.size() > 2 && file[0] == std::byte{0xff} && file[1] == std::byte{kStart};
-  return is_jpeg ? Walk(file).fault() : std::string_view{};
+std::string_view picture_fault(Bytes file) {
+  const std::string_view head = text_of(file).substr(0, 8);
+  if (head.substr(0, 2) == "\xff\xd8") return JpegWalk(file).fault();
+  return head == "\x89PNG\r\n\x1a\n" ? png_fault(file) : std::string_view{};
 }
 
 }  // namespace bitwright
