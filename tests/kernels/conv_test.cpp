@@ -128,7 +128,7 @@ TEST(Conv, KernelsEqualTheReferenceOnUsualLayers) {
 TEST(Conv, DepthwiseKernelsEqualTheReferenceAtEveryWidth) {
   Random random(seed());
   for (int64_t c : {2, 3, 15, 16, 17, 32, 63, 64, 65, 96, 130})
-    for (int64_t k : {1, 3, 5}) {
+    for (int64_t k : {1, 3, 5, 9}) {
       ConvShape s = square(9, c, c, k, random.in(1, 2), k / 2);
       s.groups = c;
       for (DType out : {DType::u8, DType::i32, DType::f32}) check(s, random, out);

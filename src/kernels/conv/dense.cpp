@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/conv/depthwise.hpp"
+#include "kernels/conv/walk.hpp"
 #include "kernels/dot/panel.hpp"
 
 namespace bitwright {
@@ -34,11 +35,9 @@ struct Pixel {
   int64_t y, x;  // source coordinates of tap (0, 0); may lie outside
 };
 
-Pixel pixel_of(const ConvArgs& args, int64_t row) {
+Pixel pixel_at(const ConvArgs& args, const PixelWalk& walk) {
   const ConvShape& s = args.shape;
-  const int64_t image = row / (s.oh * s.ow), y = row / s.ow % s.oh, x = row % s.ow;
-  return {static_cast<const uint8_t*>(args.src) + image * s.h * s.w * s.c, y * s.stride_h - s.pad_top,
-          x * s.stride_w - s.pad_left};
+  return {static_cast<const uint8_t*>(args.src) + walk.image() * s.h * s.w * s.c, walk.y(), walk.x()};
 }
 
 // memcpy without the call, which for the first layer's few bytes costs more than the copy: two overlapping words.
@@ -82,8 +81,9 @@ void point_direct(const ConvArgs& args, const Scratch& scratch, int64_t row0, in
   const ConvShape& s = args.shape;
   const int64_t bytes = segment_bytes(s);
   std::memset(scratch.padding, args.src_zero, static_cast<size_t>(bytes));
-  for (int64_t r = 0; r < rows; ++r) {
-    const Pixel p = pixel_of(args, row0 + r);
+  PixelWalk walk(s, row0);
+  for (int64_t r = 0; r < rows; ++r, walk.next()) {
+    const Pixel p = pixel_at(args, walk);
     const bool inside = p.x >= 0 && p.x + s.kw <= s.w;
     for (int64_t k = 0; k < s.kh; ++k) {
       const int64_t y = p.y + k * s.dilation_h;
@@ -104,8 +104,9 @@ void point_direct(const ConvArgs& args, const Scratch& scratch, int64_t row0, in
 void copy_patches(const ConvArgs& args, const Scratch& scratch, int64_t row0, int64_t rows, int64_t group) {
   const ConvShape& s = args.shape;
   const int64_t channels = s.c / s.groups, bytes = round_up(segment_bytes(s), 4);
-  for (int64_t r = 0; r < rows; ++r) {
-    const Pixel p = pixel_of(args, row0 + r);
+  PixelWalk walk(s, row0);
+  for (int64_t r = 0; r < rows; ++r, walk.next()) {
+    const Pixel p = pixel_at(args, walk);
     uint8_t* copy = scratch.copies + r * bytes;
     scratch.pointers[r] = copy;
     for (int64_t k = 0; k < s.kh; ++k, copy += s.kw * channels)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/conv/conv.hpp"
+#include "kernels/conv/walk.hpp"
 #include "kernels/dot/panel.hpp"
 
 namespace bitwright {
@@ -14,17 +15,16 @@ constexpr int64_t kRows = 32;
 int64_t taps4(const ConvShape& s) { return (s.kh * s.kw + 3) / 4; }
 
 // Where the taps of one output pixel lie; those outside the image, and those that only fill up a group, are `outside`.
-void point_taps(const ConvArgs& args, int64_t row, const uint8_t* outside, const uint8_t** taps) {
+void point_taps(const ConvArgs& args, const PixelWalk& walk, const uint8_t* outside, const uint8_t** taps) {
   const ConvShape& s = args.shape;
-  const int64_t image = row / (s.oh * s.ow), oy = row / s.ow % s.oh, ox = row % s.ow;
-  const auto* src = static_cast<const uint8_t*>(args.src) + image * s.h * s.w * s.c;
-  for (int64_t ky = 0; ky < s.kh; ++ky)
-    for (int64_t kx = 0; kx < s.kw; ++kx) {
-      const int64_t y = oy * s.stride_h - s.pad_top + ky * s.dilation_h, x = ox * s.stride_w - s.pad_left + kx * s.dilation_w;
-      const bool inside = y >= 0 && y < s.h && x >= 0 && x < s.w;
-      *taps++ = inside ? src + (y * s.w + x) * s.c : outside;
-    }
-  for (int64_t k = s.kh * s.kw; k < 4 * taps4(s); ++k) *taps++ = outside;
+  const auto* src = static_cast<const uint8_t*>(args.src) + walk.image() * s.h * s.w * s.c;
+  const uint8_t** end = taps + 4 * taps4(s);
+  for (int64_t ky = 0, y = walk.y(); ky < s.kh; ++ky, y += s.dilation_h) {
+    const bool inside = y >= 0 && y < s.h;
+    for (int64_t kx = 0, x = walk.x(); kx < s.kw; ++kx, x += s.dilation_w)
+      *taps++ = inside && x >= 0 && x < s.w ? src + (y * s.w + x) * s.c : outside;
+  }
+  while (taps < end) *taps++ = outside;
 }
 
 }  // namespace
@@ -40,7 +40,6 @@ void conv_depthwise(const ConvArgs& args, DotKernel kernel, int64_t row0, int64_
   auto** pointers = static_cast<const uint8_t**>(args.scratch);
   DotArgs d = dot_args(packed, args.out);
   d.k4 = taps4(args.shape);
-  d.tail = 0;
   d.a = pointers;
   d.a_step = 4 * d.k4;
   auto* outside = reinterpret_cast<uint8_t*>(pointers + kRows * d.a_step);
@@ -49,7 +48,8 @@ void conv_depthwise(const ConvArgs& args, DotKernel kernel, int64_t row0, int64_
   d.zero = zero ? &zero : nullptr;
   for (int64_t row = row0; row < row1; row += kRows) {
     d.rows = std::min(kRows, row1 - row);
-    for (int64_t r = 0; r < d.rows; ++r) point_taps(args, row + r, outside, pointers + r * d.a_step);
+    PixelWalk walk(args.shape, row);
+    for (int64_t r = 0; r < d.rows; ++r, walk.next()) point_taps(args, walk, outside, pointers + r * d.a_step);
     for (const PackedPanel& panel : packed.panels) {
       set_panel(d, packed, panel, args.out, row);
       kernel(d);

@@ -1,5 +1,8 @@
-// AVX512-VNNI: the bytes of 4 taps of 16 channels, loaded into the quarters of a register, are transposed by one vpermb to 4
-// taps per lane: 4 loads, a shuffle and a vpdpbusd for 64 multiply-adds.
+// AVX512-VNNI, 64 channels at a time. Unpacking the bytes of 4 taps gives 4 taps per lane, in the order that the final packs
+// undo; weights, offsets and multipliers are put in that order once per call. For 64 x 4 multiply-adds: 4 loads, 8 unpacks
+// and 4 vpdpbusd.
+//
+// Quarter q of the channels: those at 16 l + 4 q + i, for each 128-bit lane l and i < 4.
 #include <immintrin.h>
 
 #include "kernels/conv/depthwise.hpp"
@@ -8,59 +11,109 @@
 namespace bitwright {
 namespace {
 
-// Byte i of tap t lies at 16 t + i and goes to 4 i + t.
-BW_INLINE __m512i transpose_index() {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  return _mm512_add_epi8(_mm512_mullo_epi32(lane, _mm512_set1_epi32(0x01010101)), _mm512_set1_epi32(0x30201000));
+constexpr int64_t kMostGroups = 16;  // of 4 taps: kernels up to 8 x 8
+
+struct Quarters {
+  __m512i q[4];
+};
+
+struct Constants {
+  alignas(64) int8_t weights[kMostGroups][4][64];
+  alignas(64) int32_t offset[4][16];
+  alignas(64) float m32[4][16];
+};
+
+void copy16(void* to, const void* from) { __builtin_memcpy(to, from, 16); }
+
+BW_NOIPA void prepare(const DotArgs& d, Constants& out) {
+  for (int64_t l = 0; l < 4; ++l)
+    for (int64_t q = 0; q < 4; ++q) {
+      const int64_t channel = 16 * l + 4 * q;
+      copy16(&out.offset[q][4 * l], d.offset + channel);
+      if (d.form == DotForm::u8) copy16(&out.m32[q][4 * l], d.requantize.m32 + channel);
+      for (int64_t k = 0; k < d.k4; ++k) {
+        static constexpr int8_t kNone[16] = {};
+        copy16(&out.weights[k][q][16 * l], 16 * l < d.width ? d.b + (k * d.width + channel) * 4 : kNone);
+      }
+    }
 }
 
-BW_INLINE __m128i load16(const uint8_t* p, __mmask16 mask) { return _mm_maskz_loadu_epi8(mask, p); }
-
-template <bool kFull>
-BW_INLINE __m512i taps16(const uint8_t* const* tap, int64_t channel, __mmask16 mask) {
-  const auto at = [&](int t) BW_INLINE_LAMBDA { return kFull ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(tap[t] + channel)) : load16(tap[t] + channel, mask); };
-  __m512i x = _mm512_castsi128_si512(at(0));
-  x = _mm512_mask_broadcast_i32x4(x, 0x00f0, at(1));
-  x = _mm512_mask_broadcast_i32x4(x, 0x0f00, at(2));
-  return _mm512_mask_broadcast_i32x4(x, 0xf000, at(3));
+BW_INLINE Quarters interleave(__m512i t0, __m512i t1, __m512i t2, __m512i t3) {
+  const __m512i a = _mm512_unpacklo_epi8(t0, t1), b = _mm512_unpackhi_epi8(t0, t1);
+  const __m512i c = _mm512_unpacklo_epi8(t2, t3), d = _mm512_unpackhi_epi8(t2, t3);
+  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d), _mm512_unpackhi_epi16(b, d)}};
 }
 
-template <bool kFull>
-BW_INLINE __m512i sum16(const DotArgs& d, const uint8_t* const* taps, int32_t c, __mmask16 mask, __m512i index) {
-  __m512i acc = _mm512_loadu_si512(d.offset + c);
-  const int8_t* b = d.b + int64_t{c} * 4;
-  for (int64_t k = 0; k < d.k4; ++k, b += int64_t{d.width} * 4) {
-    const __m512i x = _mm512_permutexvar_epi8(index, taps16<kFull>(taps + 4 * k, d.column + c, mask));
-    acc = _mm512_dpbusd_epi32(acc, x, _mm512_load_si512(b));
-  }
+BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][64]) {
+  BW_UNROLL
+  for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_dpbusd_epi32(acc.q[q], x.q[q], _mm512_load_si512(weights[q]));
+}
+
+struct Shape {
+  int64_t column, groups;
+  bool alone;  // the last group has one tap, as the ninth of a 3 x 3 kernel
+  __mmask64 mask;
+  BW_INLINE explicit Shape(const DotArgs& d)
+      : column(d.column), groups(d.k4 - (d.tail == 1)), alone(d.tail == 1),
+        mask(d.columns >= 64 ? ~__mmask64{0} : (__mmask64{1} << d.columns) - 1) {}
+  BW_INLINE __m512i load(const uint8_t* tap) const { return _mm512_maskz_loadu_epi8(mask, tap + column); }
+};
+
+BW_INLINE Quarters sum(const Shape& s, const Constants& constants, const uint8_t* const* tap) {
+  Quarters acc;
+  BW_UNROLL
+  for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_load_si512(constants.offset[q]);
+  for (int64_t k = 0; k < s.groups; ++k, tap += 4)
+    add(acc, interleave(s.load(tap[0]), s.load(tap[1]), s.load(tap[2]), s.load(tap[3])), constants.weights[k]);
+  const __m512i none = _mm512_setzero_si512();
+  if (s.alone) add(acc, interleave(s.load(tap[0]), none, none, none), constants.weights[s.groups]);
   return acc;
 }
 
-BW_NOIPA void pixel_u8(const DotArgs& d, int64_t row) {
-  const __m512i index = transpose_index();
-  const uint8_t* const* taps = d.a + row * d.a_step;
-  uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
-  int32_t c = 0;
-  for (; c + 16 <= d.columns; c += 16)
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + c), codes_f32(d.requantize, sum16<true>(d, taps, c, 0xffff, index), c));
-  if (c == d.columns) return;
-  const __mmask16 mask = mask_of(d.columns - c);
-  _mm_mask_storeu_epi8(dst + c, mask, codes_f32(d.requantize, sum16<false>(d, taps, c, mask, index), c));
+BW_NOIPA void rows_u8(const DotArgs& d, const Constants& constants) {
+  const Shape shape(d);
+  const Requantize r = d.requantize;
+  const __m512 lo = _mm512_set1_ps(static_cast<float>(r.lo - r.zero_point)), hi = _mm512_set1_ps(static_cast<float>(r.hi - r.zero_point));
+  const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(r.zero_point));
+  const int64_t rows = d.rows, a_step = d.a_step, stride = d.dst_stride;
+  const uint8_t* const* a = d.a;
+  auto* dst = static_cast<uint8_t*>(d.dst);
+  for (int64_t row = 0; row < rows; ++row, a += a_step, dst += stride) {
+    Quarters v = sum(shape, constants, a);
+    BW_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      const __m512 real = _mm512_mul_ps(_mm512_cvtepi32_ps(v.q[q]), _mm512_load_ps(constants.m32[q]));
+      v.q[q] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(real, lo), hi));
+    }
+    const __m512i low = _mm512_add_epi16(_mm512_packs_epi32(v.q[0], v.q[1]), zero);
+    const __m512i high = _mm512_add_epi16(_mm512_packs_epi32(v.q[2], v.q[3]), zero);
+    _mm512_mask_storeu_epi8(dst, shape.mask, _mm512_packus_epi16(low, high));
+  }
 }
 
-BW_NOIPA void pixel(const DotArgs& d, int64_t row) {
-  const __m512i index = transpose_index();
-  alignas(64) int32_t acc[64];
-  for (int32_t c = 0; c < d.columns; c += 16)
-    _mm512_store_si512(acc + c, sum16<false>(d, d.a + row * d.a_step, c, mask_of(d.columns - c), index));
-  finish_row(d, row, acc);
+BW_NOIPA void rows_any(const DotArgs& d, const Constants& constants) {
+  const Shape shape(d);
+  alignas(64) int32_t quarter[4][16], acc[64];
+  for (int64_t row = 0; row < d.rows; ++row) {
+    const Quarters v = sum(shape, constants, d.a + row * d.a_step);
+    for (int q = 0; q < 4; ++q) _mm512_store_si512(quarter[q], v.q[q]);
+    for (int l = 0; l < 4; ++l)
+      for (int q = 0; q < 4; ++q) copy16(acc + 16 * l + 4 * q, &quarter[q][4 * l]);
+    finish_row(d, row, acc);
+  }
 }
 
 }  // namespace
 
-void depthwise_u8s8_16_avx512(const DotArgs& d) noexcept {
-  const bool usual = d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero;
-  for (int64_t row = 0; row < d.rows; ++row) usual ? pixel_u8(d, row) : pixel(d, row);
+void depthwise_u8s8_64_avx512(const DotArgs& d) noexcept {
+  if (d.k4 > kMostGroups) {
+    depthwise_u8s8_16_avx2(d);
+    return;
+  }
+  Constants constants;
+  prepare(d, constants);
+  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) rows_u8(d, constants);
+  else rows_any(d, constants);
 }
 
 }  // namespace bitwright

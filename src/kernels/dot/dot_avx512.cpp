@@ -16,15 +16,17 @@ BW_INLINE __m512i broadcast(const uint8_t* p) {
 template <int kRows, int kVectors>
 BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
   if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) {
-    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
+    const CodesF32 codes(d.requantize);
+    const int64_t stride = d.dst_stride;
+    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * stride;
     const __mmask16 last = mask_of(d.columns - 16 * (kVectors - 1));
     BW_UNROLL
-    for (int m = 0; m < kRows; ++m, dst += d.dst_stride) {
+    for (int m = 0; m < kRows; ++m, dst += stride) {
       BW_UNROLL
       for (int j = 0; j + 1 < kVectors; ++j)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 16 * j), codes_f32(d.requantize, acc[m][j], 16 * j));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 16 * j), codes(acc[m][j], 16 * j));
       constexpr int kLast = 16 * (kVectors - 1);
-      _mm_mask_storeu_epi8(dst + kLast, last, codes_f32(d.requantize, acc[m][kVectors - 1], kLast));
+      _mm_mask_storeu_epi8(dst + kLast, last, codes(acc[m][kVectors - 1], kLast));
     }
     return;
   }

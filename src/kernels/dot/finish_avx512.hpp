@@ -12,13 +12,21 @@ BW_INLINE __mmask16 mask_of(int32_t columns) {
   return static_cast<__mmask16>(columns >= 16 ? 0xffff : columns <= 0 ? 0 : (1 << columns) - 1);
 }
 
-// 16 codes by one float product each; the clamp is before the conversion, so nothing saturates in it.
-BW_INLINE __m128i codes_f32(const Requantize& r, __m512i acc, int32_t column) {
-  const __m512 lo = _mm512_set1_ps(static_cast<float>(r.lo - r.zero_point)), hi = _mm512_set1_ps(static_cast<float>(r.hi - r.zero_point));
-  __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(r.m32 + column));
-  v = _mm512_min_ps(_mm512_max_ps(v, lo), hi);
-  return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), _mm512_set1_epi32(r.zero_point)));
-}
+// 16 codes by one float product each; the clamp is before the conversion, so nothing saturates in it. Constants are taken
+// once: a store of bytes might change any memory, for all that the compiler knows.
+struct CodesF32 {
+  const float* m32;
+  __m512 lo, hi;
+  __m512i zero;
+  BW_INLINE explicit CodesF32(const Requantize& r)
+      : m32(r.m32), lo(_mm512_set1_ps(static_cast<float>(r.lo - r.zero_point))),
+        hi(_mm512_set1_ps(static_cast<float>(r.hi - r.zero_point))), zero(_mm512_set1_epi32(r.zero_point)) {}
+  BW_INLINE __m128i operator()(__m512i acc, int32_t column) const {
+    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(m32 + column));
+    v = _mm512_min_ps(_mm512_max_ps(v, lo), hi);
+    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), zero));
+  }
+};
 
 BW_INLINE __m256i round_f64(const Requantize& r, __m256i acc, int32_t column) {
   const __m512d lo = _mm512_set1_pd(r.lo - r.zero_point), hi = _mm512_set1_pd(r.hi - r.zero_point);
@@ -41,7 +49,7 @@ void store_u8(const DotArgs& d, const int32_t* acc, uint8_t* dst, int32_t column
   }
   const __m512i v = _mm512_loadu_si512(acc);
   const bool single = d.requantize.step == RequantizeStep::f32;
-  const __m128i codes = single ? codes_f32(d.requantize, v, column) : codes_f64(d.requantize, v, column);
+  const __m128i codes = single ? CodesF32(d.requantize)(v, column) : codes_f64(d.requantize, v, column);
   if (count == 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), codes);
   else _mm_mask_storeu_epi8(dst, mask_of(count), codes);
 }

@@ -76,6 +76,12 @@ ConvShape layer(int64_t size, int64_t c, int64_t oc, int64_t k, int64_t stride, 
   return s;
 }
 
+ConvShape depthwise(int64_t size, int64_t c, int64_t stride) {
+  ConvShape s = layer(size, c, c, 3, stride, 1);
+  s.groups = c;
+  return s;
+}
+
 const struct { const char* name; ConvShape shape; } kLayers[] = {
     {"resnet20_first", layer(32, 3, 16, 3, 1, 1)},    {"resnet20_16", layer(32, 16, 16, 3, 1, 1)},
     {"resnet20_32", layer(16, 32, 32, 3, 1, 1)},      {"resnet20_64", layer(8, 64, 64, 3, 1, 1)},
@@ -83,6 +89,7 @@ const struct { const char* name; ConvShape shape; } kLayers[] = {
     {"resnet50_3x3_256", layer(14, 256, 256, 3, 1, 1)}, {"resnet50_1x1_64_256", layer(56, 64, 256, 1, 1, 0)},
     {"mobilenet_first", layer(224, 3, 32, 3, 2, 1)},  {"mobilenet_1x1_96_24", layer(56, 96, 24, 1, 1, 0)},
     {"mobilenet_1x1_160_960", layer(7, 160, 960, 1, 1, 0)},
+    {"mobilenet_depthwise_96_s2", depthwise(112, 96, 2)}, {"mobilenet_depthwise_384", depthwise(14, 384, 1)},
 };
 
 [[maybe_unused]] const bool registered = [] {
@@ -95,8 +102,9 @@ const struct { const char* name; ConvShape shape; } kLayers[] = {
     benchmark::RegisterBenchmark((std::string(row.name) + "/L1_48x64x1024").c_str(), matmul, &row, 48, 64, 1024, 127);
   }
   for (const ConvRow& row : conv_kernels()) {
-    if (!machine_has(row.isa) || row.packing != ConvPacking::dense || row.isa == Isa::ref) continue;
+    if (!machine_has(row.isa) || row.isa == Isa::ref) continue;
     for (const auto& item : kLayers)
+      if ((row.packing == ConvPacking::depthwise) == (item.shape.groups > 1))
       benchmark::RegisterBenchmark((std::string(row.name) + "/" + item.name).c_str(), conv, &row, item.shape);
   }
   return true;
