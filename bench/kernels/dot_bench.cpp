@@ -20,14 +20,16 @@ std::vector<T> random_codes(int64_t count, int lo, int hi) {
 
 RequantizePlan plan_for(int64_t channels, int64_t k) {
   RequantizeSpec spec;
-  spec.src_scale = 1, spec.dst_scale = 100.0f * static_cast<float>(k), spec.weight_scale.assign(static_cast<size_t>(channels), 1.0f), spec.zero_point = 128;
+  spec.src_scale = 1, spec.dst_scale = 100.0f * static_cast<float>(k),
+  spec.weight_scale.assign(static_cast<size_t>(channels), 1.0f), spec.zero_point = 128;
   return plan_requantize(spec, {{0, 0}});
 }
 
 void report(benchmark::State& state, Isa isa, double macs) {
   using benchmark::Counter;
   state.counters["MAC/s"] = Counter(macs, Counter::kIsIterationInvariantRate);
-  if (const double peak = peak_macs(isa)) state.counters["of_peak"] = Counter(macs / peak, Counter::kIsIterationInvariantRate);
+  if (const double peak = peak_macs(isa))
+    state.counters["of_peak"] = Counter(macs / peak, Counter::kIsIterationInvariantRate);
 }
 
 // Verifies against the reference, then times.
@@ -59,7 +61,8 @@ void conv(benchmark::State& state, const ConvRow* row, ConvShape s) {
   std::vector<uint8_t> out(static_cast<size_t>(s.rows() * s.oc)), wanted(out.size());
   Tensor scratch(DType::u8, {conv_scratch_bytes(s)});
   ConvArgs args;
-  args.shape = s, args.src = src.data(), args.src_zero = 100, args.weights = weights.data(), args.packed = &packed, args.scratch = scratch.raw();
+  args.shape = s, args.src = src.data(), args.src_zero = 100, args.weights = weights.data(), args.packed = &packed,
+  args.scratch = scratch.raw();
   args.out = {DType::u8, wanted.data(), s.oc, plan.view(), {}};
   conv_ref(args, 0, s.rows());
   args.out.data = out.data();
@@ -82,30 +85,41 @@ ConvShape depthwise(int64_t size, int64_t c, int64_t stride) {
   return s;
 }
 
-const struct { const char* name; ConvShape shape; } kLayers[] = {
-    {"resnet20_first", layer(32, 3, 16, 3, 1, 1)},    {"resnet20_16", layer(32, 16, 16, 3, 1, 1)},
-    {"resnet20_32", layer(16, 32, 32, 3, 1, 1)},      {"resnet20_64", layer(8, 64, 64, 3, 1, 1)},
-    {"resnet50_first", layer(224, 3, 64, 7, 2, 3)},   {"resnet50_3x3_64", layer(56, 64, 64, 3, 1, 1)},
-    {"resnet50_3x3_256", layer(14, 256, 256, 3, 1, 1)}, {"resnet50_1x1_64_256", layer(56, 64, 256, 1, 1, 0)},
-    {"mobilenet_first", layer(224, 3, 32, 3, 2, 1)},  {"mobilenet_1x1_96_24", layer(56, 96, 24, 1, 1, 0)},
+const struct {
+  const char* name;
+  ConvShape shape;
+} kLayers[] = {
+    {"resnet20_first", layer(32, 3, 16, 3, 1, 1)},
+    {"resnet20_16", layer(32, 16, 16, 3, 1, 1)},
+    {"resnet20_32", layer(16, 32, 32, 3, 1, 1)},
+    {"resnet20_64", layer(8, 64, 64, 3, 1, 1)},
+    {"resnet50_first", layer(224, 3, 64, 7, 2, 3)},
+    {"resnet50_3x3_64", layer(56, 64, 64, 3, 1, 1)},
+    {"resnet50_3x3_256", layer(14, 256, 256, 3, 1, 1)},
+    {"resnet50_1x1_64_256", layer(56, 64, 256, 1, 1, 0)},
+    {"mobilenet_first", layer(224, 3, 32, 3, 2, 1)},
+    {"mobilenet_1x1_96_24", layer(56, 96, 24, 1, 1, 0)},
     {"mobilenet_1x1_160_960", layer(7, 160, 960, 1, 1, 0)},
-    {"mobilenet_depthwise_96_s2", depthwise(112, 96, 2)}, {"mobilenet_depthwise_384", depthwise(14, 384, 1)},
+    {"mobilenet_depthwise_96_s2", depthwise(112, 96, 2)},
+    {"mobilenet_depthwise_384", depthwise(14, 384, 1)},
 };
 
 [[maybe_unused]] const bool registered = [] {
   for (const MatMulRow& row : matmul_kernels()) {
     if (!machine_has(row.isa) || row.isa == Isa::ref) continue;
     for (int64_t size : {64, 256, 512, 1024})
-      benchmark::RegisterBenchmark((std::string(row.name) + "/" + std::to_string(size)).c_str(), matmul, &row, size, size, size, 127);
+      benchmark::RegisterBenchmark((std::string(row.name) + "/" + std::to_string(size)).c_str(), matmul, &row, size,
+                                   size, size, 127);
     benchmark::RegisterBenchmark((std::string(row.name) + "/L1_48x64x256").c_str(), matmul, &row, 48, 64, 256, 127);
-    benchmark::RegisterBenchmark((std::string(row.name) + "/L1_48x64x256_small_weights").c_str(), matmul, &row, 48, 64, 256, 63);
+    benchmark::RegisterBenchmark((std::string(row.name) + "/L1_48x64x256_small_weights").c_str(), matmul, &row, 48, 64,
+                                 256, 63);
     benchmark::RegisterBenchmark((std::string(row.name) + "/L1_48x64x1024").c_str(), matmul, &row, 48, 64, 1024, 127);
   }
   for (const ConvRow& row : conv_kernels()) {
     if (!machine_has(row.isa) || row.isa == Isa::ref) continue;
     for (const auto& item : kLayers)
       if ((row.packing == ConvPacking::depthwise) == (item.shape.groups > 1))
-      benchmark::RegisterBenchmark((std::string(row.name) + "/" + item.name).c_str(), conv, &row, item.shape);
+        benchmark::RegisterBenchmark((std::string(row.name) + "/" + item.name).c_str(), conv, &row, item.shape);
   }
   return true;
 }();

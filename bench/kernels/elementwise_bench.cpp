@@ -33,7 +33,8 @@ QuantizeArgs quantize_args() {
 
 // Verifies against the last row, the reference, then times.
 template <class Args>
-void run(benchmark::State& state, const std::vector<ElementwiseRow<Args>>* rows, const ElementwiseRow<Args>* row, Args args) {
+void run(benchmark::State& state, const std::vector<ElementwiseRow<Args>>* rows, const ElementwiseRow<Args>* row,
+         Args args) {
   rows->back().kernel(args, 0, kCount);
   wanted = dst;
   row->kernel(args, 0, kCount);

@@ -31,8 +31,8 @@ constexpr int kLoops = 10000;
 
 #if defined(__x86_64__)
 // 16 independent accumulators hide the latency; assembly, so that no compiler removes or reorders them.
-#define BW_16(line, r)                                                                                                  \
-  line(r, 0) line(r, 1) line(r, 2) line(r, 3) line(r, 4) line(r, 5) line(r, 6) line(r, 7) line(r, 8) line(r, 9)          \
+#define BW_16(line, r)                                                                                          \
+  line(r, 0) line(r, 1) line(r, 2) line(r, 3) line(r, 4) line(r, 5) line(r, 6) line(r, 7) line(r, 8) line(r, 9) \
       line(r, 10) line(r, 11) line(r, 12) line(r, 13)
 #define BW_VNNI(r, i) "vpdpbusd %%" #r "14, %%" #r "15, %%" #r #i "\n\t"
 #define BW_MADDUBS(r, i) "vpmaddubsw %%" #r "14, %%" #r "15, %%" #r #i "\n\t"

@@ -1,5 +1,5 @@
-// What kernel files tell the compiler. GCC clones a kernel for constant arguments and then spills its tile (half the speed):
-// kernels are closed to inter-procedural analysis, and their files are compiled with -O2.
+// What kernel files tell the compiler. GCC clones a kernel for constant arguments and then spills its tile (half the
+// speed): kernels are closed to inter-procedural analysis, and their files are compiled with -O2.
 #pragma once
 
 #if defined(__clang__)

@@ -16,8 +16,9 @@ constexpr std::string_view kNames[] = {"ref", "avx2", "avxvnni", "avx512", "amx"
 
 #if defined(__x86_64__)
 bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512vbmi");
 }
 
 // Neither compiler's __builtin_cpu_supports knows AVX-VNNI in every version we build with: leaf 7.1, EAX bit 4.
@@ -45,7 +46,8 @@ bool probe(Isa isa) { return isa == Isa::ref; }
 std::string_view name_of(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
 
 bool machine_has(Isa isa) {
-  static const bool found[] = {probe(Isa::ref), probe(Isa::avx2), probe(Isa::avxvnni), probe(Isa::avx512), probe(Isa::amx)};
+  static const bool found[] = {probe(Isa::ref), probe(Isa::avx2), probe(Isa::avxvnni), probe(Isa::avx512),
+                               probe(Isa::amx)};
   return found[static_cast<size_t>(isa)];
 }
 

@@ -8,9 +8,9 @@ namespace bitwright {
 namespace {
 
 std::string describe(const ConvShape& s) {
-  return str("src ", s.n, "x", s.h, "x", s.w, "x", s.c, " dst ", s.oh, "x", s.ow, "x", s.oc, " kernel ", s.kh, "x", s.kw, " groups ",
-             s.groups, " stride ", s.stride_h, ",", s.stride_w, " dilation ", s.dilation_h, ",", s.dilation_w, " pad ", s.pad_top, ",",
-             s.pad_left);
+  return str("src ", s.n, "x", s.h, "x", s.w, "x", s.c, " dst ", s.oh, "x", s.ow, "x", s.oc, " kernel ", s.kh, "x",
+             s.kw, " groups ", s.groups, " stride ", s.stride_h, ",", s.stride_w, " dilation ", s.dilation_h, ",",
+             s.dilation_w, " pad ", s.pad_top, ",", s.pad_left);
 }
 
 int64_t extent(int64_t in, int64_t k, int64_t stride, int64_t dilation, int64_t pads) {
@@ -26,8 +26,12 @@ void set_output(ConvShape& s, int64_t pad_bottom, int64_t pad_right) {
 class Fixture {
  public:
   Fixture(const ConvShape& s, Random& random, DType out = DType::u8)
-      : shape_(s), out_(out), src_(random.bytes(s.n * s.h * s.w * s.c)), weights_(random.weights(s.oc * taps(), 127)),
-        bias_(random.ints(s.oc, 1 << 16)), scale_(random.floats(s.oc)),
+      : shape_(s),
+        out_(out),
+        src_(random.bytes(s.n * s.h * s.w * s.c)),
+        weights_(random.weights(s.oc * taps(), 127)),
+        bias_(random.ints(s.oc, 1 << 16)),
+        scale_(random.floats(s.oc)),
         plan_(random_plan(random, s.oc, taps(), RequantizeStep::f32)) {
     SrcCodes src;
     src.zero = 77;
@@ -96,7 +100,8 @@ TEST(Conv, KernelsEqualTheReferenceOnRandomShapes) {
   for (int i = 0; i < 300; ++i) {
     ConvShape s = random_shape(random);
     const int64_t bottom = random.in(0, 3), right = random.in(0, 3);
-    if (s.h + s.pad_top + bottom <= s.dilation_h * (s.kh - 1) || s.w + s.pad_left + right <= s.dilation_w * (s.kw - 1)) continue;
+    if (s.h + s.pad_top + bottom <= s.dilation_h * (s.kh - 1) || s.w + s.pad_left + right <= s.dilation_w * (s.kw - 1))
+      continue;
     set_output(s, bottom, right);
     check(s, random, i % 5 == 0 ? DType::i32 : i % 5 == 1 ? DType::f32 : DType::u8);
   }
@@ -111,13 +116,13 @@ ConvShape square(int64_t size, int64_t c, int64_t oc, int64_t k, int64_t stride,
 
 TEST(Conv, KernelsEqualTheReferenceOnUsualLayers) {
   Random random(seed());
-  check(square(32, 3, 16, 3, 1, 1), random);    // first layer
+  check(square(32, 3, 16, 3, 1, 1), random);  // first layer
   check(square(20, 3, 64, 7, 2, 3), random);
   check(square(16, 16, 16, 3, 1, 1), random);
   check(square(16, 16, 32, 3, 2, 1), random);
   check(square(8, 64, 64, 3, 1, 1), random);
   check(square(7, 96, 24, 1, 1, 0), random);
-  check(square(8, 32, 130, 1, 2, 0), random);   // strided 1x1
+  check(square(8, 32, 130, 1, 2, 0), random);  // strided 1x1
   check(square(1, 1024, 100, 1, 1, 0), random);
   ConvShape line = square(1, 24, 40, 1, 1, 0);  // 1-D
   line.w = 50, line.kw = 5, line.pad_left = 2;
@@ -155,12 +160,14 @@ std::vector<int64_t> scatter_transposed(const ConvShape& s, const uint8_t* src, 
       for (int64_t x = 0; x < s.w; ++x)
         for (int64_t ky = 0; ky < s.kh; ++ky)
           for (int64_t kx = 0; kx < s.kw; ++kx) {
-            const int64_t oy = y * s.stride_h + ky * s.dilation_h - s.pad_top, ox = x * s.stride_w + kx * s.dilation_w - s.pad_left;
+            const int64_t oy = y * s.stride_h + ky * s.dilation_h - s.pad_top,
+                          ox = x * s.stride_w + kx * s.dilation_w - s.pad_left;
             if (oy < 0 || oy >= s.oh || ox < 0 || ox >= s.ow) continue;
             for (int64_t o = 0; o < s.oc; ++o)
               for (int64_t c = 0; c < cg; ++c)
                 acc[static_cast<size_t>(((n * s.oh + oy) * s.ow + ox) * s.oc + o)] +=
-                    (src[((n * s.h + y) * s.w + x) * s.c + o / og * cg + c] - zero) * w[((o * s.kh + ky) * s.kw + kx) * cg + c];
+                    (src[((n * s.h + y) * s.w + x) * s.c + o / og * cg + c] - zero) *
+                    w[((o * s.kh + ky) * s.kw + kx) * cg + c];
           }
   return acc;
 }
@@ -191,7 +198,8 @@ TEST(Conv, SelectionSaysWhyEachKernelWasRefused) {
   ASSERT_FALSE(choice.refused.empty());
   for (const Refusal& refusal : choice.refused)
     EXPECT_TRUE(refusal.reason == "the convolution is transposed" || refusal.reason == "not on this machine" ||
-                refusal.reason == "above BITWRIGHT_ISA") << refusal.reason;
+                refusal.reason == "above BITWRIGHT_ISA")
+        << refusal.reason;
   EXPECT_STREQ(select_conv({}, Isa::ref).row->name, "conv_ref");
   problem = {};
   problem.fits_int32 = false;

@@ -1,10 +1,9 @@
-#include "kernels/elementwise/select.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
+#include "kernels/elementwise/select.hpp"
 #include "support.hpp"
 
 namespace bitwright {
@@ -12,9 +11,11 @@ namespace {
 
 const std::vector<int64_t> kSizes = {0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 257};
 
-// Runs every row of a table on args whose dst is set by `aim`, in two ranges, and compares with the last row, the reference.
+// Runs every row of a table on args whose dst is set by `aim`, in two ranges, and compares with the last row, the
+// reference.
 template <class Args, class Aim>
-void check_rows(const std::vector<ElementwiseRow<Args>>& rows, Args args, int64_t count, int64_t elements, DType type, Random& random, Aim&& aim) {
+void check_rows(const std::vector<ElementwiseRow<Args>>& rows, Args args, int64_t count, int64_t elements, DType type,
+                Random& random, Aim&& aim) {
   Guarded wanted(elements, type);
   aim(args, wanted.data());
   rows.back().kernel(args, 0, count);
@@ -37,11 +38,14 @@ TEST(Elementwise, LookupsAreEqual) {
   for (int64_t n : kSizes) {
     const auto src = random.bytes(n);
     LookupArgs args{src.data(), nullptr, table.data()};
-    check_rows(elementwise_kernels().lookup, args, n, n, DType::u8, random, [](LookupArgs& a, void* dst) { a.dst = static_cast<uint8_t*>(dst); });
+    check_rows(elementwise_kernels().lookup, args, n, n, DType::u8, random,
+               [](LookupArgs& a, void* dst) { a.dst = static_cast<uint8_t*>(dst); });
   }
 }
 
-Affine random_affine(Random& random) { return {static_cast<float>(random.in(1, 3000)) * 1e-4f, static_cast<int32_t>(random.in(0, 255))}; }
+Affine random_affine(Random& random) {
+  return {static_cast<float>(random.in(1, 3000)) * 1e-4f, static_cast<int32_t>(random.in(0, 255))};
+}
 
 TEST(Elementwise, SumsAndProductsAreEqual) {
   Random random(seed());
@@ -64,7 +68,8 @@ TEST(Elementwise, AddIsDequantizeAddQuantize) {
   std::vector<uint8_t> a(65536), b(65536), y(65536);
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<uint8_t>(i >> 8), b[i] = static_cast<uint8_t>(i);
   BinaryArgs args;
-  args.a = a.data(), args.b = b.data(), args.dst = y.data(), args.qa = {0.013f, 7}, args.qb = {0.021f, 130}, args.qy = {0.03f, 99};
+  args.a = a.data(), args.b = b.data(), args.dst = y.data(), args.qa = {0.013f, 7}, args.qb = {0.021f, 130},
+  args.qy = {0.03f, 99};
   for (const auto& row : elementwise_kernels().add) {
     if (!machine_has(row.isa)) continue;
     row.kernel(args, 0, 65536);
@@ -98,11 +103,13 @@ TEST(Elementwise, QuantizeDequantizeAndRangeAreEqual) {
     if (n > 3) src[n / 2] = std::numeric_limits<float>::quiet_NaN(), src[n / 3] = -0.0f;
     QuantizeArgs q;
     q.src = src.data(), q.q = random_affine(random);
-    check_rows(elementwise_kernels().quantize, q, n, n, DType::u8, random, [](QuantizeArgs& a, void* dst) { a.dst = dst; });
+    check_rows(elementwise_kernels().quantize, q, n, n, DType::u8, random,
+               [](QuantizeArgs& a, void* dst) { a.dst = dst; });
     const auto codes = random.bytes(n);
     DequantizeArgs d;
     d.src = codes.data(), d.q = random_affine(random);
-    check_rows(elementwise_kernels().dequantize, d, n, n, DType::f32, random, [](DequantizeArgs& a, void* dst) { a.dst = static_cast<float*>(dst); });
+    check_rows(elementwise_kernels().dequantize, d, n, n, DType::f32, random,
+               [](DequantizeArgs& a, void* dst) { a.dst = static_cast<float*>(dst); });
     RangeArgs r{src.data(), nullptr, nullptr};
     check_rows(elementwise_kernels().range, r, n, 2, DType::f32, random, [](RangeArgs& a, void* dst) {
       a.lo = static_cast<float*>(dst), a.hi = a.lo + 1;
@@ -124,7 +131,8 @@ PoolArgs random_pool(Random& random) {
   p.n = random.in(1, 2), p.h = random.in(1, 9), p.w = random.in(1, 9), p.c = random.in(1, 70);
   p.kh = random.in(1, 4), p.kw = random.in(1, 4), p.stride_h = random.in(1, 3), p.stride_w = random.in(1, 3);
   p.dilation_h = random.in(1, 2), p.dilation_w = random.in(1, 2);
-  p.pad_top = random.in(0, 2), p.pad_left = random.in(0, 2), p.pad_bottom = random.in(0, 2), p.pad_right = random.in(0, 2);
+  p.pad_top = random.in(0, 2), p.pad_left = random.in(0, 2), p.pad_bottom = random.in(0, 2),
+  p.pad_right = random.in(0, 2);
   p.count_padding = random.in(0, 1) == 1;
   p.oh = random.in(1, 6), p.ow = random.in(1, 6);  // some windows may lie outside
   p.src_zero = static_cast<int32_t>(random.in(0, 255));

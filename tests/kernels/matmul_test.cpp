@@ -15,16 +15,22 @@ struct Case {
 };
 
 std::string describe(const Case& c) {
-  return str(c.m, "x", c.n, "x", c.k, " ", name_of(c.out), " step ", static_cast<int>(c.step), c.dynamic ? " dynamic" : "",
-             c.row_zero ? " row zeros" : "", c.small_weights ? " small weights" : "");
+  return str(c.m, "x", c.n, "x", c.k, " ", name_of(c.out), " step ", static_cast<int>(c.step),
+             c.dynamic ? " dynamic" : "", c.row_zero ? " row zeros" : "", c.small_weights ? " small weights" : "");
 }
 
 // Runs every kernel of the table on one problem, split in two at an odd row, and compares all bytes, margins included.
 class Fixture {
  public:
   Fixture(const Case& c, Random& random)
-      : case_(c), a_(random.bytes(c.m * c.k)), b_(random.weights(c.k * c.n, c.small_weights ? 50 : 127)), bias_(random.ints(c.n, 1 << 20)),
-        row_zero_(random.ints_in(c.m, 0, 255)), float_bias_(random.floats(c.n)), row_scale_(random.floats(c.m)), scale_(random.floats(c.n)),
+      : case_(c),
+        a_(random.bytes(c.m * c.k)),
+        b_(random.weights(c.k * c.n, c.small_weights ? 50 : 127)),
+        bias_(random.ints(c.n, 1 << 20)),
+        row_zero_(random.ints_in(c.m, 0, 255)),
+        float_bias_(random.floats(c.n)),
+        row_scale_(random.floats(c.m)),
+        scale_(random.floats(c.n)),
         plan_(random_plan(random, c.n, c.k, c.step)) {
     SrcCodes src;
     src.zero = c.dynamic || c.row_zero ? 0 : 113;
@@ -39,7 +45,11 @@ class Fixture {
     args.a = a_.data(), args.a_stride = case_.k, args.a_zero = 113;
     args.row_zero = case_.row_zero ? row_zero_.data() : nullptr;
     args.b = b_.data(), args.bias = bias_.data(), args.packed = &packed_;
-    args.out = {case_.out, out.data(), case_.n + 3, plan_.view(), {scale_.data(), row_scale_.data(), case_.row_zero, float_bias_.data()}};
+    args.out = {case_.out,
+                out.data(),
+                case_.n + 3,
+                plan_.view(),
+                {scale_.data(), row_scale_.data(), case_.row_zero, float_bias_.data()}};
     const int64_t middle = case_.m / 3;
     row.kernel(args, middle, case_.m);
     row.kernel(args, 0, middle);
@@ -83,7 +93,9 @@ TEST(MatMul, KernelsEqualTheReferenceInEveryForm) {
   for (DType out : {DType::u8, DType::i32, DType::f32})
     for (RequantizeStep step : {RequantizeStep::f32, RequantizeStep::f64, RequantizeStep::exact})
       for (int flags = 0; flags < 8; ++flags)
-        check({random.in(1, 30), random.in(1, 140), random.in(1, 99), out, step, (flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0}, random);
+        check({random.in(1, 30), random.in(1, 140), random.in(1, 99), out, step, (flags & 1) != 0, (flags & 2) != 0,
+               (flags & 4) != 0},
+              random);
 }
 
 TEST(MatMul, ExtremeCodesDoNotSaturate) {
@@ -97,7 +109,8 @@ TEST(MatMul, ExtremeCodesDoNotSaturate) {
       if (!machine_has(row.isa)) continue;
       std::vector<int32_t> out(static_cast<size_t>(m * n));
       MatMulArgs args;
-      args.m = m, args.n = n, args.k = k, args.a = a.data(), args.a_stride = k, args.b = b.data(), args.packed = &packed;
+      args.m = m, args.n = n, args.k = k, args.a = a.data(), args.a_stride = k, args.b = b.data(),
+      args.packed = &packed;
       args.out = {DType::i32, out.data(), n, {}, {}};
       row.kernel(args, 0, m);
       EXPECT_EQ(out, std::vector<int32_t>(out.size(), 255 * weight * 333)) << row.name;
@@ -122,6 +135,26 @@ TEST(MatMul, LongSumsThatLeaveInt32AreRefusedAndAccumulateInInt64) {
   args.out = {DType::i64, &sum, 1, {}, {}};
   choice.row->kernel(args, 0, 1);
   EXPECT_EQ(sum, -255 * 128 * k);
+}
+
+TEST(MatMul, AMillionProductsPerSum) {
+  Random random(seed());
+  const int64_t m = 2, n = 3, k = 1 << 20;
+  const auto a = random.bytes(m * k);
+  const auto b = random.weights(k * n, 4);
+  const PackedWeights packed = pack_matmul(k, n, b.data(), n, 1, nullptr, {});
+  ASSERT_TRUE(packed.fits_int32);
+  std::vector<int32_t> wanted(static_cast<size_t>(m * n)), got(wanted.size());
+  MatMulArgs args;
+  args.m = m, args.n = n, args.k = k, args.a = a.data(), args.a_stride = k, args.b = b.data(), args.packed = &packed;
+  args.out = {DType::i32, wanted.data(), n, {}, {}};
+  matmul_ref(args, 0, m);
+  args.out.data = got.data();
+  for (const MatMulRow& row : matmul_kernels()) {
+    if (!machine_has(row.isa)) continue;
+    row.kernel(args, 0, m);
+    EXPECT_EQ(got, wanted) << row.name;
+  }
 }
 
 TEST(MatMul, SelectionSaysWhyEachKernelWasRefused) {

@@ -43,7 +43,8 @@ TEST(Requantize, RealEqualsHalfEvenOfExactNumbers) {
   // 3 * 1.5 / 9 is exactly one half; float32 scales of 3 and 9 give ties that no binary multiplier can represent.
   const RequantizePlan q = plan(RequantizeProfile::real, 3.0f, 1.5f, 9.0f, 0, {0, 600});
   for (int64_t acc = 0; acc <= 500; ++acc)
-    ASSERT_EQ(requantize_exact(q.view(), acc, 0), std::min<int64_t>(255, std::llrint(static_cast<double>(acc) / 2.0))) << acc;
+    ASSERT_EQ(requantize_exact(q.view(), acc, 0), std::min<int64_t>(255, std::llrint(static_cast<double>(acc) / 2.0)))
+        << acc;
 }
 
 // gemmlowp's own pair of functions, written as in its documentation.
@@ -52,7 +53,10 @@ int32_t srdhm(int32_t a, int32_t b) {
   const int64_t ab = int64_t{a} * b;
   return static_cast<int32_t>((ab + (ab >= 0 ? (1 << 30) : 1 - (1 << 30))) / (int64_t{1} << 31));
 }
-int32_t rounding_divide(int32_t x, int n) { return static_cast<int32_t>(std::floor(x / std::ldexp(1.0, n) + 0.5) - (x < 0 && std::fmod(-x / std::ldexp(1.0, n), 1.0) == 0.5)); }
+int32_t rounding_divide(int32_t x, int n) {
+  return static_cast<int32_t>(std::floor(x / std::ldexp(1.0, n) + 0.5) -
+                              (x < 0 && std::fmod(-x / std::ldexp(1.0, n), 1.0) == 0.5));
+}
 
 TEST(Requantize, TfliteIsTwoRoundings) {
   const RequantizePlan p = plan(RequantizeProfile::tflite, 0.0123f, 0.0077f, 0.0991f, 128, {-300000, 300000});
@@ -71,10 +75,13 @@ TEST(Requantize, TheChosenStepEqualsTheProfileEverywhere) {
   int steps[3] = {};
   for (int i = 0; i < 200; ++i) {
     const auto profile = static_cast<RequantizeProfile>(i % 3);
-    const float sx = static_cast<float>(random.in(1, 100000)) * 1e-6f, sw = static_cast<float>(random.in(1, 100000)) * 1e-7f;
-    const RequantizePlan p = plan(profile, sx, sw, sx * 20.0f, static_cast<int32_t>(random.in(0, 255)), {-30000, 30000});
+    const float sx = static_cast<float>(random.in(1, 100000)) * 1e-6f,
+                sw = static_cast<float>(random.in(1, 100000)) * 1e-7f;
+    const RequantizePlan p =
+        plan(profile, sx, sw, sx * 20.0f, static_cast<int32_t>(random.in(0, 255)), {-30000, 30000});
     ++steps[static_cast<int>(p.constants.step)];
-    for (int64_t acc = -30000; acc <= 30000; ++acc) ASSERT_EQ(requantize(p.view(), acc, 0), requantize_exact(p.view(), acc, 0));
+    for (int64_t acc = -30000; acc <= 30000; ++acc)
+      ASSERT_EQ(requantize(p.view(), acc, 0), requantize_exact(p.view(), acc, 0));
     if (!p.proof.empty()) {
       EXPECT_LE(p.proof[0].evaluations, 510);
     }
@@ -87,8 +94,10 @@ TEST(Proof, FindsTheFirstDifference) {
   Random random(seed());
   int differing = 0;
   for (int i = 0; i < 300; ++i) {
-    const float sx = static_cast<float>(random.in(1, 100000)) * 1e-6f, sw = static_cast<float>(random.in(1, 100000)) * 1e-6f;
-    RequantizePlan p = plan(RequantizeProfile::real, sx, sw, sx * 20.0f, static_cast<int32_t>(random.in(0, 255)), {-20000, 20000});
+    const float sx = static_cast<float>(random.in(1, 100000)) * 1e-6f,
+                sw = static_cast<float>(random.in(1, 100000)) * 1e-6f;
+    RequantizePlan p =
+        plan(RequantizeProfile::real, sx, sw, sx * 20.0f, static_cast<int32_t>(random.in(0, 255)), {-20000, 20000});
     p.constants.step = RequantizeStep::f32;
     if (i % 2) p.m32[0] = std::nextafter(p.m32[0] * (1 + static_cast<float>(random.in(-3, 3)) * 1e-6f), 1.0f);
     const ChannelProof proof = prove_requantize(p.view(), 0, {-20000, 20000});
@@ -115,7 +124,8 @@ TEST(Requantize, BadScalesAreErrors) {
   };
   EXPECT_EQ(message(1, 0, 1), "weight scale is 0; it must be positive and finite");
   EXPECT_EQ(message(-1, 1, 1), "source scale is -1; it must be positive and finite");
-  EXPECT_EQ(message(1, 1, std::numeric_limits<float>::infinity()), "destination scale is inf; it must be positive and finite");
+  EXPECT_EQ(message(1, 1, std::numeric_limits<float>::infinity()),
+            "destination scale is inf; it must be positive and finite");
   EXPECT_EQ(message(1e30f, 1e30f, 1), "the multiplier 1e+30 * 1e+30 / 1 overflows float32");
 }
 

@@ -1,4 +1,5 @@
-// What the kernel tests share: seeded random codes, buffers that end where their page ends, outputs with poisoned margins.
+// What the kernel tests share: seeded random codes, buffers that end where their page ends, outputs with poisoned
+// margins.
 #pragma once
 
 #include <sys/mman.h>
@@ -24,8 +25,8 @@ inline uint64_t seed() {
   return value;
 }
 
-/// Memory that ends at an unreadable page (or starts after one): a kernel that reads or writes one byte too far dies. The start
-/// is as misaligned as the size makes it.
+/// Memory that ends at an unreadable page (or starts after one): a kernel that reads or writes one byte too far dies.
+/// The start is as misaligned as the size makes it.
 template <class T>
 class Exact {
  public:
@@ -37,7 +38,8 @@ class Exact {
     BW_CHECK(mprotect(memory_ + mapped_ - page, page, PROT_NONE) == 0);
     data_ = reinterpret_cast<T*>(memory_ + mapped_ - page - bytes);
   }
-  Exact(Exact&& other) noexcept : memory_(other.memory_), mapped_(other.mapped_), data_(other.data_), count_(other.count_) {
+  Exact(Exact&& other) noexcept
+      : memory_(other.memory_), mapped_(other.mapped_), data_(other.data_), count_(other.count_) {
     other.memory_ = nullptr;
   }
   Exact(const Exact&) = delete;
@@ -68,7 +70,9 @@ class Random {
     return make<uint8_t>(count, [&] { return in(0, 7) ? in(0, 255) : 255 * in(0, 1); });
   }
   Exact<int8_t> weights(int64_t count, int64_t largest) {
-    return make<int8_t>(count, [&] { return in(0, 7) || largest < 127 ? in(-largest, largest) : in(0, 1) ? 127 : -128; });
+    return make<int8_t>(count, [&] {
+      return in(0, 7) || largest < 127 ? in(-largest, largest) : in(0, 1) ? 127 : -128;
+    });
   }
   Exact<int32_t> ints_in(int64_t count, int64_t lo, int64_t hi) {
     return make<int32_t>(count, [&] { return in(lo, hi); });
@@ -106,7 +110,8 @@ inline RequantizePlan random_plan(Random& random, int64_t channels, int64_t k, R
 /// Output memory between margins of a poison byte.
 class Guarded {
  public:
-  Guarded(int64_t elements, DType type) : bytes_(static_cast<size_t>(elements * bits_of(type) / 8) + 2 * kMargin, kPoison) {}
+  Guarded(int64_t elements, DType type)
+      : bytes_(static_cast<size_t>(elements * bits_of(type) / 8) + 2 * kMargin, kPoison) {}
   void* data() { return bytes_.data() + kMargin; }
   const std::vector<uint8_t>& bytes() const { return bytes_; }
   bool margins_intact() const {

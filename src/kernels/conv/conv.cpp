@@ -22,7 +22,8 @@ const char* packing_refuses(ConvPacking packing, const ConvProblem& p) {
   if (p.transposed) return "the convolution is transposed";
   if (packing == ConvPacking::depthwise && !depthwise) return "the convolution is not depthwise";
   if (packing == ConvPacking::dense && depthwise) return "the convolution is depthwise";
-  if (packing == ConvPacking::dense && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4) return "fewer than 4 channels per group";
+  if (packing == ConvPacking::dense && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4)
+    return "fewer than 4 channels per group";
   return dot_refuses(p.src_type, p.weight_type, p.out_type, p.weight_zero, p.fits_int32);
 }
 

@@ -56,23 +56,32 @@ void run_rows(const ConvArgs& args, int64_t row0, int64_t row1) {
 
 template <class X, class W, bool kTransposed>
 void run_width(const ConvArgs& args, int64_t row0, int64_t row1) {
-  if (args.wide) run_rows<int64_t, X, W, kTransposed>(args, row0, row1);
-  else run_rows<int32_t, X, W, kTransposed>(args, row0, row1);
+  if (args.wide)
+    run_rows<int64_t, X, W, kTransposed>(args, row0, row1);
+  else
+    run_rows<int32_t, X, W, kTransposed>(args, row0, row1);
 }
 
 template <class X, bool kTransposed>
 void run_weights(const ConvArgs& args, int64_t row0, int64_t row1) {
-  if (args.weight_type == DType::i8) run_width<X, int8_t, kTransposed>(args, row0, row1);
-  else if (args.weight_type == DType::u8) run_width<X, uint8_t, kTransposed>(args, row0, row1);
-  else run_width<X, int16_t, kTransposed>(args, row0, row1);
+  if (args.weight_type == DType::i8)
+    run_width<X, int8_t, kTransposed>(args, row0, row1);
+  else if (args.weight_type == DType::u8)
+    run_width<X, uint8_t, kTransposed>(args, row0, row1);
+  else
+    run_width<X, int16_t, kTransposed>(args, row0, row1);
 }
 
 template <bool kTransposed>
 void run(const ConvArgs& args, int64_t row0, int64_t row1) {
-  if (args.src_type == DType::u8) run_weights<uint8_t, kTransposed>(args, row0, row1);
-  else if (args.src_type == DType::i8) run_weights<int8_t, kTransposed>(args, row0, row1);
-  else if (args.src_type == DType::u16) run_weights<uint16_t, kTransposed>(args, row0, row1);
-  else run_weights<int16_t, kTransposed>(args, row0, row1);
+  if (args.src_type == DType::u8)
+    run_weights<uint8_t, kTransposed>(args, row0, row1);
+  else if (args.src_type == DType::i8)
+    run_weights<int8_t, kTransposed>(args, row0, row1);
+  else if (args.src_type == DType::u16)
+    run_weights<uint16_t, kTransposed>(args, row0, row1);
+  else
+    run_weights<int16_t, kTransposed>(args, row0, row1);
 }
 
 }  // namespace

@@ -51,9 +51,12 @@ void copy_ends(uint8_t* dst, const uint8_t* src, int64_t count) {
 }
 
 void copy_bytes(uint8_t* dst, const uint8_t* src, int64_t count) {
-  if (count > 16) std::memcpy(dst, src, static_cast<size_t>(count));
-  else if (count >= 8) copy_ends<uint64_t>(dst, src, count);
-  else if (count >= 4) copy_ends<uint32_t>(dst, src, count);
+  if (count > 16)
+    std::memcpy(dst, src, static_cast<size_t>(count));
+  else if (count >= 8)
+    copy_ends<uint64_t>(dst, src, count);
+  else if (count >= 4)
+    copy_ends<uint32_t>(dst, src, count);
   else
     for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
 }
@@ -72,8 +75,10 @@ void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, 
     return;
   }
   for (int64_t k = 0, x = p.x; k < s.kw; ++k, x += s.dilation_w, dst += channels) {
-    if (x < 0 || x >= s.w) std::memset(dst, zero, static_cast<size_t>(channels));
-    else copy_bytes(dst, line + x * s.c, channels);
+    if (x < 0 || x >= s.w)
+      std::memset(dst, zero, static_cast<size_t>(channels));
+    else
+      copy_bytes(dst, line + x * s.c, channels);
   }
 }
 

@@ -1,9 +1,9 @@
-// Depthwise convolution (groups == c == oc): K is the kernel's taps, and each column has codes of its own. The weights are
-// packed as for a matrix product of K = kh * kw, so one packing serves all kernels.
+// Depthwise convolution (groups == c == oc): K is the kernel's taps, and each column has codes of its own. The weights
+// are packed as for a matrix product of K = kh * kw, so one packing serves all kernels.
 //
 // A depthwise kernel takes DotArgs with another meaning of `a`: a[r * a_step + t] is where channel 0 of tap t of row r
-// lies, for 4 * k4 taps; those beyond kh * kw have zero weights and may point at anything as long as a pixel. `tail` real taps
-// are in the last group (0: all 4). Channels [column, column + columns) are read, never more.
+// lies, for 4 * k4 taps; those beyond kh * kw have zero weights and may point at anything as long as a pixel. `tail`
+// real taps are in the last group (0: all 4). Channels [column, column + columns) are read, never more.
 #pragma once
 
 #include "kernels/dot/dot.hpp"

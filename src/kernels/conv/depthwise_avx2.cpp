@@ -28,9 +28,7 @@ BW_INLINE Taps interleave(const uint8_t* const* tap, int64_t channel, int32_t co
           _mm256_set_m128i(_mm_unpackhi_epi16(b, d), _mm_unpacklo_epi16(b, d))};
 }
 
-BW_INLINE Halves halves(__m256i x) {
-  return {_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8)};
-}
+BW_INLINE Halves halves(__m256i x) { return {_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8)}; }
 
 BW_NOIPA void sum16(const DotArgs& d, int64_t row, int32_t c, int32_t* sum) {
   const uint8_t* const* taps = d.a + row * d.a_step;

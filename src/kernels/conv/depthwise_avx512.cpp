@@ -1,6 +1,6 @@
-// AVX512-VNNI, 64 channels at a time. Unpacking the bytes of 4 taps gives 4 taps per lane, in the order that the final packs
-// undo; weights, offsets and multipliers are put in that order once per call. For 64 x 4 multiply-adds: 4 loads, 8 unpacks
-// and 4 vpdpbusd.
+// AVX512-VNNI, 64 channels at a time. Unpacking the bytes of 4 taps gives 4 taps per lane, in the order that the final
+// packs undo; weights, offsets and multipliers are put in that order once per call. For 64 x 4 multiply-adds: 4 loads,
+// 8 unpacks and 4 vpdpbusd.
 //
 // Quarter q of the channels: those at 16 l + 4 q + i, for each 128-bit lane l and i < 4.
 #include <immintrin.h>
@@ -41,7 +41,8 @@ BW_NOIPA void prepare(const DotArgs& d, Constants& out) {
 BW_INLINE Quarters interleave(__m512i t0, __m512i t1, __m512i t2, __m512i t3) {
   const __m512i a = _mm512_unpacklo_epi8(t0, t1), b = _mm512_unpackhi_epi8(t0, t1);
   const __m512i c = _mm512_unpacklo_epi8(t2, t3), d = _mm512_unpackhi_epi8(t2, t3);
-  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d), _mm512_unpackhi_epi16(b, d)}};
+  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d),
+           _mm512_unpackhi_epi16(b, d)}};
 }
 
 BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][64]) {
@@ -54,7 +55,9 @@ struct Shape {
   bool alone;  // the last group has one tap, as the ninth of a 3 x 3 kernel
   __mmask64 mask;
   BW_INLINE explicit Shape(const DotArgs& d)
-      : column(d.column), groups(d.k4 - (d.tail == 1)), alone(d.tail == 1),
+      : column(d.column),
+        groups(d.k4 - (d.tail == 1)),
+        alone(d.tail == 1),
         mask(d.columns >= 64 ? ~__mmask64{0} : (__mmask64{1} << d.columns) - 1) {}
   BW_INLINE __m512i load(const uint8_t* tap) const { return _mm512_maskz_loadu_epi8(mask, tap + column); }
 };
@@ -73,7 +76,8 @@ BW_INLINE Quarters sum(const Shape& s, const Constants& constants, const uint8_t
 BW_NOIPA void rows_u8(const DotArgs& d, const Constants& constants) {
   const Shape shape(d);
   const Requantize r = d.requantize;
-  const __m512 lo = _mm512_set1_ps(static_cast<float>(r.lo - r.zero_point)), hi = _mm512_set1_ps(static_cast<float>(r.hi - r.zero_point));
+  const __m512 lo = _mm512_set1_ps(static_cast<float>(r.lo - r.zero_point)),
+               hi = _mm512_set1_ps(static_cast<float>(r.hi - r.zero_point));
   const __m512i zero = _mm512_set1_epi16(static_cast<int16_t>(r.zero_point));
   const int64_t rows = d.rows, a_step = d.a_step, stride = d.dst_stride;
   const uint8_t* const* a = d.a;
@@ -112,8 +116,10 @@ void depthwise_u8s8_64_avx512(const DotArgs& d) noexcept {
   }
   Constants constants;
   prepare(d, constants);
-  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) rows_u8(d, constants);
-  else rows_any(d, constants);
+  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero)
+    rows_u8(d, constants);
+  else
+    rows_any(d, constants);
 }
 
 }  // namespace bitwright

@@ -1,6 +1,6 @@
-// The one inner loop of convolutions and matrix products: some rows of unsigned 8-bit codes times one packed panel of signed
-// 8-bit weights (pack.hpp). The callers only say where each row's bytes are, one pointer per segment, so that a convolution
-// needs no im2col. What instruction-set files see: plain data, no library.
+// The one inner loop of convolutions and matrix products: some rows of unsigned 8-bit codes times one packed panel of
+// signed 8-bit weights (pack.hpp). The callers only say where each row's bytes are, one pointer per segment, so that a
+// convolution needs no im2col. What instruction-set files see: plain data, no library.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ struct DotArgs {
   int64_t a_step;
   int64_t rows;
   int64_t segments;
-  int64_t k4;         // whole groups of 4
-  int32_t tail;       // 0 to 3 bytes more, only with one segment; the panel has one more group for them
-  const int8_t* b;    // the panel
-  int64_t column;     // its first column
-  int32_t width;      // 16, 32, 48, 64
-  int32_t columns;    // real ones
-  bool pairs_fit;     // see PackedPanel
+  int64_t k4;       // whole groups of 4
+  int32_t tail;     // 0 to 3 bytes more, only with one segment; the panel has one more group for them
+  const int8_t* b;  // the panel
+  int64_t column;   // its first column
+  int32_t width;    // 16, 32, 48, 64
+  int32_t columns;  // real ones
+  bool pairs_fit;   // see PackedPanel
 
   // The rest points at the panel's first column; offset, sum and the multipliers may be read to `width`, scale and
   // bias to `columns` only.
@@ -34,9 +34,9 @@ struct DotArgs {
   int64_t zero_stride;
   DotForm form;
   void* dst;
-  int64_t dst_stride;   // elements
+  int64_t dst_stride;  // elements
   Requantize requantize;
-  const float* scale;      // see Dequantize
+  const float* scale;  // see Dequantize
   const float* row_scale;
   int64_t row_scale_stride;
   const float* bias;

@@ -5,8 +5,10 @@
 namespace bitwright {
 
 void dot_u8s8_4x16_avx2(const DotArgs& d) noexcept {
-  if (d.pairs_fit) panel<PairsFit>(d);
-  else panel<Widened>(d);
+  if (d.pairs_fit)
+    panel<PairsFit>(d);
+  else
+    panel<Widened>(d);
 }
 
 }  // namespace bitwright

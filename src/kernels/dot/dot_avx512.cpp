@@ -1,5 +1,6 @@
-// AVX512-VNNI. Two operands per 64 multiply-adds; a tile of 6 x 64 keeps 24 accumulators, 4 weight vectors and one broadcast
-// in 29 of 32 registers: 10 loads for 24 vpdpbusd, whose latency of 4 to 5 cycles needs at least 10 in flight.
+// AVX512-VNNI. Two operands per 64 multiply-adds; a tile of 6 x 64 keeps 24 accumulators, 4 weight vectors and one
+// broadcast in 29 of 32 registers: 10 loads for 24 vpdpbusd, whose latency of 4 to 5 cycles needs at least 10 in
+// flight.
 #include <immintrin.h>
 
 #include "kernels/dot/finish_avx512.hpp"
@@ -92,10 +93,14 @@ void panel(const DotArgs& d) {
 }  // namespace
 
 void dot_u8s8_6x64_avx512(const DotArgs& d) noexcept {
-  if (d.width == 64) panel<6, 4>(d);
-  else if (d.width == 48) panel<8, 3>(d);
-  else if (d.width == 32) panel<8, 2>(d);
-  else panel<8, 1>(d);
+  if (d.width == 64)
+    panel<6, 4>(d);
+  else if (d.width == 48)
+    panel<8, 3>(d);
+  else if (d.width == 32)
+    panel<8, 2>(d);
+  else
+    panel<8, 1>(d);
 }
 
 }  // namespace bitwright

@@ -28,9 +28,12 @@ void dot_finish_ref(const DotArgs& d, int64_t row, int32_t column, uint32_t sum)
   if (d.zero) sum -= static_cast<uint32_t>(d.zero[row * d.zero_stride]) * static_cast<uint32_t>(d.sum[column]);
   const int32_t acc = static_cast<int32_t>(sum);
   const int64_t at = row * d.dst_stride + column;
-  if (d.form == DotForm::i32) static_cast<int32_t*>(d.dst)[at] = acc;
-  else if (d.form == DotForm::f32) static_cast<float*>(d.dst)[at] = dequantized(d, row, column, acc);
-  else static_cast<uint8_t*>(d.dst)[at] = static_cast<uint8_t>(requantize(d.requantize, acc, column));
+  if (d.form == DotForm::i32)
+    static_cast<int32_t*>(d.dst)[at] = acc;
+  else if (d.form == DotForm::f32)
+    static_cast<float*>(d.dst)[at] = dequantized(d, row, column, acc);
+  else
+    static_cast<uint8_t*>(d.dst)[at] = static_cast<uint8_t>(requantize(d.requantize, acc, column));
 }
 
 void dot_u8s8_ref(const DotArgs& d) noexcept {

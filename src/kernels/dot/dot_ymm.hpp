@@ -1,5 +1,5 @@
-// The 256-bit tile, 4 rows x 16 columns: 8 accumulators, 2 weight vectors, and temporaries in 16 registers. Included by one
-// file per instruction set, which gives the multiply-add as a class with
+// The 256-bit tile, 4 rows x 16 columns: 8 accumulators, 2 weight vectors, and temporaries in 16 registers. Included by
+// one file per instruction set, which gives the multiply-add as a class with
 //   Weights load(const int8_t*)          8 columns x 4 bytes
 //   Codes broadcast(uint32_t)            one row's 4 bytes in every lane
 //   __m256i add(acc, Codes, Weights)     acc + the 4 products of each lane, exactly

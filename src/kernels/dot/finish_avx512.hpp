@@ -12,15 +12,17 @@ BW_INLINE __mmask16 mask_of(int32_t columns) {
   return static_cast<__mmask16>(columns >= 16 ? 0xffff : columns <= 0 ? 0 : (1 << columns) - 1);
 }
 
-// 16 codes by one float product each; the clamp is before the conversion, so nothing saturates in it. Constants are taken
-// once: a store of bytes might change any memory, for all that the compiler knows.
+// 16 codes by one float product each; the clamp is before the conversion, so nothing saturates in it. Constants are
+// taken once: a store of bytes might change any memory, for all that the compiler knows.
 struct CodesF32 {
   const float* m32;
   __m512 lo, hi;
   __m512i zero;
   BW_INLINE explicit CodesF32(const Requantize& r)
-      : m32(r.m32), lo(_mm512_set1_ps(static_cast<float>(r.lo - r.zero_point))),
-        hi(_mm512_set1_ps(static_cast<float>(r.hi - r.zero_point))), zero(_mm512_set1_epi32(r.zero_point)) {}
+      : m32(r.m32),
+        lo(_mm512_set1_ps(static_cast<float>(r.lo - r.zero_point))),
+        hi(_mm512_set1_ps(static_cast<float>(r.hi - r.zero_point))),
+        zero(_mm512_set1_epi32(r.zero_point)) {}
   BW_INLINE __m128i operator()(__m512i acc, int32_t column) const {
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(m32 + column));
     v = _mm512_min_ps(_mm512_max_ps(v, lo), hi);
@@ -50,8 +52,10 @@ void store_u8(const DotArgs& d, const int32_t* acc, uint8_t* dst, int32_t column
   const __m512i v = _mm512_loadu_si512(acc);
   const bool single = d.requantize.step == RequantizeStep::f32;
   const __m128i codes = single ? CodesF32(d.requantize)(v, column) : codes_f64(d.requantize, v, column);
-  if (count == 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), codes);
-  else _mm_mask_storeu_epi8(dst, mask_of(count), codes);
+  if (count == 16)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), codes);
+  else
+    _mm_mask_storeu_epi8(dst, mask_of(count), codes);
 }
 
 void store_f32(const DotArgs& d, const int32_t* acc, float* dst, int64_t row, int32_t column, __mmask16 mask) {
@@ -72,9 +76,12 @@ BW_NOIPA void finish_row(const DotArgs& d, int64_t row, int32_t* acc) {
       _mm512_storeu_si512(acc + c, _mm512_sub_epi32(_mm512_loadu_si512(acc + c), fix));
     }
     const int64_t at = row * d.dst_stride + c;
-    if (d.form == DotForm::u8) store_u8(d, acc + c, static_cast<uint8_t*>(d.dst) + at, c, count);
-    else if (d.form == DotForm::f32) store_f32(d, acc + c, static_cast<float*>(d.dst) + at, row, c, mask_of(count));
-    else _mm512_mask_storeu_epi32(static_cast<int32_t*>(d.dst) + at, mask_of(count), _mm512_loadu_si512(acc + c));
+    if (d.form == DotForm::u8)
+      store_u8(d, acc + c, static_cast<uint8_t*>(d.dst) + at, c, count);
+    else if (d.form == DotForm::f32)
+      store_f32(d, acc + c, static_cast<float*>(d.dst) + at, row, c, mask_of(count));
+    else
+      _mm512_mask_storeu_epi32(static_cast<int32_t*>(d.dst) + at, mask_of(count), _mm512_loadu_si512(acc + c));
   }
 }
 

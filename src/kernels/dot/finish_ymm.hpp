@@ -14,7 +14,8 @@ BW_INLINE __m256i lanes(int32_t count) {
 }
 
 BW_INLINE __m256i round_f32(const Requantize& r, __m256i acc, int32_t column) {
-  const __m256 lo = _mm256_set1_ps(static_cast<float>(r.lo - r.zero_point)), hi = _mm256_set1_ps(static_cast<float>(r.hi - r.zero_point));
+  const __m256 lo = _mm256_set1_ps(static_cast<float>(r.lo - r.zero_point)),
+               hi = _mm256_set1_ps(static_cast<float>(r.hi - r.zero_point));
   __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(r.m32 + column));
   return _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(v, lo), hi));
 }
@@ -69,7 +70,8 @@ void store_words(const DotArgs& d, const int32_t* acc, int64_t row, int32_t colu
     store_f32(d, acc, static_cast<float*>(d.dst) + at, row, column, mask);
     return;
   }
-  _mm256_maskstore_epi32(static_cast<int32_t*>(d.dst) + at, mask, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(acc)));
+  _mm256_maskstore_epi32(static_cast<int32_t*>(d.dst) + at, mask,
+                         _mm256_loadu_si256(reinterpret_cast<const __m256i*>(acc)));
 }
 
 void subtract_zero(const DotArgs& d, int32_t* acc, int64_t row, int32_t column) {

@@ -52,7 +52,8 @@ void fold_column(PackedWeights& p, int64_t column, const WeightSource& from, int
       sum += w;
     }
   p.sum[static_cast<size_t>(column)] = static_cast<int32_t>(sum);
-  p.offset[static_cast<size_t>(column)] = static_cast<int32_t>(static_cast<uint32_t>(bias - src.zero * sum));  // may wrap
+  p.offset[static_cast<size_t>(column)] =
+      static_cast<int32_t>(static_cast<uint32_t>(bias - src.zero * sum));  // may wrap
   p.reach.push_back(reach.reach());
 }
 

@@ -1,12 +1,12 @@
 // Weights for the 8-bit dot-product kernels, packed once and read by every instruction set.
 //
-// The K axis is cut into `segments` (a convolution's kernel rows; 1 for a matrix product) of k bytes, each padded with zero
-// weights to whole groups of 4, because VNNI multiplies 4 bytes per lane. The N axis is cut into panels of 64 columns, the
-// last one of a group narrower (16, 32 or 48). A panel is [segment][k4][width][4]: 256 bytes per step of 4 in K, which
-// 4 zmm loads, 8 ymm loads or an AMX tile with stride 256 read in order.
+// The K axis is cut into `segments` (a convolution's kernel rows; 1 for a matrix product) of k bytes, each padded with
+// zero weights to whole groups of 4, because VNNI multiplies 4 bytes per lane. The N axis is cut into panels of 64
+// columns, the last one of a group narrower (16, 32 or 48). A panel is [segment][k4][width][4]: 256 bytes per step of 4
+// in K, which 4 zmm loads, 8 ymm loads or an AMX tile with stride 256 read in order.
 //
-// With x = qx - zx the sum over k of x * w is sum(qx * w) - zx * sum(w): the second term is folded into `offset`, so the
-// loops see unsigned codes and never shift. Partial sums may wrap in int32; arithmetic modulo 2^32 is exact
+// With x = qx - zx the sum over k of x * w is sum(qx * w) - zx * sum(w): the second term is folded into `offset`, so
+// the loops see unsigned codes and never shift. Partial sums may wrap in int32; arithmetic modulo 2^32 is exact
 // whenever the final sum fits, which `reach` proves from the actual weights.
 #pragma once
 
@@ -22,15 +22,16 @@ namespace bitwright {
 struct SrcCodes {
   int32_t zero = 0;          // folded into the offset
   int32_t lo = 0, hi = 255;  // codes that occur
-  bool dynamic = false;      // the zero point is only known at run time: `zero` must be 0, reach covers every zero in [lo, hi]
+  bool dynamic =
+      false;  // the zero point is only known at run time: `zero` must be 0, reach covers every zero in [lo, hi]
 };
 
 struct PackedPanel {
-  int64_t at;        // byte offset in `bytes`
-  int64_t column;    // first column, counted over all groups
-  int32_t width;     // 16, 32, 48, 64
-  int32_t columns;   // real ones, <= width
-  bool pairs_fit;    // no |qx0 w0 + qx1 w1| can exceed int16: AVX2 may use the saturating vpmaddubsw
+  int64_t at;       // byte offset in `bytes`
+  int64_t column;   // first column, counted over all groups
+  int32_t width;    // 16, 32, 48, 64
+  int32_t columns;  // real ones, <= width
+  bool pairs_fit;   // no |qx0 w0 + qx1 w1| can exceed int16: AVX2 may use the saturating vpmaddubsw
 };
 
 struct PackedWeights {
@@ -47,8 +48,8 @@ struct PackedWeights {
   int64_t k4() const { return (k + 3) / 4; }
 };
 
-/// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none (padding),
-/// so that every partial sum lies within as well.
+/// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none
+/// (padding), so that every partial sum lies within as well.
 class ReachSum {
  public:
   ReachSum(SrcCodes src, int64_t bias);

@@ -3,7 +3,9 @@
 namespace bitwright {
 namespace {
 
-DotForm form_of(DType type) { return type == DType::u8 ? DotForm::u8 : type == DType::f32 ? DotForm::f32 : DotForm::i32; }
+DotForm form_of(DType type) {
+  return type == DType::u8 ? DotForm::u8 : type == DType::f32 ? DotForm::f32 : DotForm::i32;
+}
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// AVX2 has no exact 8-bit dot product. Where the packer proved that no pair of products exceeds int16, vpmaddubsw is exact;
-// elsewhere even and odd bytes are widened to 16 bits and multiplied by vpmaddwd, which is always exact, at half the speed.
+// AVX2 has no exact 8-bit dot product. Where the packer proved that no pair of products exceeds int16, vpmaddubsw is
+// exact; elsewhere even and odd bytes are widened to 16 bits and multiplied by vpmaddwd, which is always exact, at half
+// the speed.
 #pragma once
 
 #include <immintrin.h>
@@ -27,7 +28,8 @@ struct Widened {
     return {_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), _mm256_srai_epi16(w, 8)};
   }
   static BW_INLINE Halves broadcast(uint32_t word) {
-    return {_mm256_set1_epi32(static_cast<int32_t>(word & 0x00ff00ff)), _mm256_set1_epi32(static_cast<int32_t>(word >> 8 & 0x00ff00ff))};
+    return {_mm256_set1_epi32(static_cast<int32_t>(word & 0x00ff00ff)),
+            _mm256_set1_epi32(static_cast<int32_t>(word >> 8 & 0x00ff00ff))};
   }
   static BW_INLINE __m256i add(__m256i acc, const Halves& x, const Halves& w) {
     const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(x.even, w.even), _mm256_madd_epi16(x.odd, w.odd));

@@ -1,6 +1,7 @@
-// Element by element on codes: tables, sums and products of two tensors, pooling, and the ways in from and out to float.
-// A kernel computes the elements (pooling: output pixels) [begin, end); who computes which never changes a result. Each op's
-// comment is its definition; float steps are single float32 operations in the order written, never fused.
+// Element by element on codes: tables, sums and products of two tensors, pooling, and the ways in from and out to
+// float. A kernel computes the elements (pooling: output pixels) [begin, end); who computes which never changes a
+// result. Each op's comment is its definition; float steps are single float32 operations in the order written, never
+// fused.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ struct Affine {
 /// dst = table[src]: any function of one 8-bit tensor (activation, requantization), evaluated at compile time.
 struct LookupArgs {
   const uint8_t* src = nullptr;
-  uint8_t* dst = nullptr;  // may be src
+  uint8_t* dst = nullptr;          // may be src
   const uint8_t* table = nullptr;  // 256
 };
 
@@ -30,7 +31,7 @@ struct BinaryArgs {
   const void* a = nullptr;
   const void* b = nullptr;
   void* dst = nullptr;
-  int64_t a_step = 1, b_step = 1;  // 0: one element for all
+  int64_t a_step = 1, b_step = 1;                                      // 0: one element for all
   DType a_type = DType::u8, b_type = DType::u8, dst_type = DType::u8;  // fast kernels: u8; reference: also i8, u16, i16
   Affine qa, qb, qy;
   int32_t lo = 0, hi = 255;

@@ -16,7 +16,8 @@ BW_INLINE __m128i load_codes(const uint8_t* p, int64_t count) {
   return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
 }
 BW_INLINE __m256i lanes(int64_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(count < 8 ? count : 8)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(count < 8 ? count : 8)),
+                            _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 BW_INLINE void store_codes(uint8_t* p, __m128i codes, int64_t count) {
   alignas(8) uint8_t bytes[8];
@@ -32,8 +33,10 @@ struct Encoder {
   __m256 scale, lo, hi;
   __m256i zero;
   Encoder(Affine q, int32_t low, int32_t high)
-      : scale(_mm256_set1_ps(q.scale)), lo(_mm256_set1_ps(static_cast<float>(low - q.zero))),
-        hi(_mm256_set1_ps(static_cast<float>(high - q.zero))), zero(_mm256_set1_epi32(q.zero)) {}
+      : scale(_mm256_set1_ps(q.scale)),
+        lo(_mm256_set1_ps(static_cast<float>(low - q.zero))),
+        hi(_mm256_set1_ps(static_cast<float>(high - q.zero))),
+        zero(_mm256_set1_epi32(q.zero)) {}
   BW_INLINE __m128i operator()(__m256 x) const {
     const __m256 v = _mm256_min_ps(_mm256_max_ps(_mm256_div_ps(x, scale), lo), hi);  // maxps: a NaN becomes lo
     const __m256i codes = _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
@@ -48,7 +51,10 @@ struct Operand {
   __m256i zero;
   __m256 scale;
   Operand(const void* from, int64_t stride, Affine q)
-      : data(static_cast<const uint8_t*>(from)), step(stride), zero(_mm256_set1_epi32(q.zero)), scale(_mm256_set1_ps(q.scale)) {}
+      : data(static_cast<const uint8_t*>(from)),
+        step(stride),
+        zero(_mm256_set1_epi32(q.zero)),
+        scale(_mm256_set1_ps(q.scale)) {}
   BW_INLINE __m256 operator()(int64_t i, int64_t count) const {
     if (step == 0) return decode(_mm_set1_epi8(static_cast<char>(*data)), zero, scale);
     if (count >= 8) return decode(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + i)), zero, scale);
@@ -115,16 +121,20 @@ void quantize_u8_avx2(const QuantizeArgs& args, int64_t begin, int64_t end) noex
   for (int64_t i = begin; i < end; i += 8) {
     const __m256 x = end - i >= 8 ? _mm256_loadu_ps(args.src + i) : _mm256_maskload_ps(args.src + i, lanes(end - i));
     const __m128i codes = encode(_mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q)));
-    if (end - i >= 8) _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), codes);
-    else store_codes(dst + i, codes, end - i);
+    if (end - i >= 8)
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), codes);
+    else
+      store_codes(dst + i, codes, end - i);
   }
 }
 
 void dequantize_u8_avx2(const DequantizeArgs& args, int64_t begin, int64_t end) noexcept {
   const Operand src(args.src, 1, args.q);
   for (int64_t i = begin; i < end; i += 8) {
-    if (end - i >= 8) _mm256_storeu_ps(args.dst + i, src(i, 8));
-    else _mm256_maskstore_ps(args.dst + i, lanes(end - i), src(i, end - i));
+    if (end - i >= 8)
+      _mm256_storeu_ps(args.dst + i, src(i, 8));
+    else
+      _mm256_maskstore_ps(args.dst + i, lanes(end - i), src(i, end - i));
   }
 }
 

@@ -27,8 +27,10 @@ struct Encoder {
   __m512 scale, lo, hi;
   __m512i zero;
   Encoder(Affine q, int32_t low, int32_t high)
-      : scale(_mm512_set1_ps(q.scale)), lo(_mm512_set1_ps(static_cast<float>(low - q.zero))),
-        hi(_mm512_set1_ps(static_cast<float>(high - q.zero))), zero(_mm512_set1_epi32(q.zero)) {}
+      : scale(_mm512_set1_ps(q.scale)),
+        lo(_mm512_set1_ps(static_cast<float>(low - q.zero))),
+        hi(_mm512_set1_ps(static_cast<float>(high - q.zero))),
+        zero(_mm512_set1_epi32(q.zero)) {}
   BW_INLINE __m128i operator()(__m512 x) const {
     const __m512 v = _mm512_min_ps(_mm512_max_ps(_mm512_div_ps(x, scale), lo), hi);  // maxps: a NaN becomes lo
     return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), zero));
@@ -41,7 +43,10 @@ struct Operand {
   __m512i zero;
   __m512 scale;
   Operand(const void* from, int64_t stride, Affine q)
-      : data(static_cast<const uint8_t*>(from)), step(stride), zero(_mm512_set1_epi32(q.zero)), scale(_mm512_set1_ps(q.scale)) {}
+      : data(static_cast<const uint8_t*>(from)),
+        step(stride),
+        zero(_mm512_set1_epi32(q.zero)),
+        scale(_mm512_set1_ps(q.scale)) {}
   BW_INLINE __m512 operator()(int64_t i, __mmask16 mask) const {
     const __m128i codes = step ? _mm_maskz_loadu_epi8(mask, data + i) : _mm_set1_epi8(static_cast<char>(*data));
     return decode(codes, zero, scale);

@@ -47,19 +47,23 @@ void sum_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, int32
       }
       for (int h = 0; h < 2; ++h) {
         wide[2 * h] = _mm256_add_epi32(wide[2 * h], _mm256_cvtepu16_epi32(_mm256_castsi256_si128(words[h])));
-        wide[2 * h + 1] = _mm256_add_epi32(wide[2 * h + 1], _mm256_cvtepu16_epi32(_mm256_extracti128_si256(words[h], 1)));
+        wide[2 * h + 1] =
+            _mm256_add_epi32(wide[2 * h + 1], _mm256_cvtepu16_epi32(_mm256_extracti128_si256(words[h], 1)));
       }
     }
   const __m256i zero = _mm256_set1_epi32(static_cast<int32_t>(w.y.count * w.x.count) * p.src_zero);
-  for (int h = 0; h < 4; ++h) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sum + 8 * h), _mm256_sub_epi32(wide[h], zero));
+  for (int h = 0; h < 4; ++h)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(sum + 8 * h), _mm256_sub_epi32(wide[h], zero));
 }
 
 void requantize_f32(const Requantize& r, int64_t mean, const int32_t* sum, int64_t count, uint8_t* dst) {
   const __m256 m = _mm256_set1_ps(r.m32[mean]);
-  const __m256 lo = _mm256_set1_ps(static_cast<float>(r.lo - r.zero_point)), hi = _mm256_set1_ps(static_cast<float>(r.hi - r.zero_point));
+  const __m256 lo = _mm256_set1_ps(static_cast<float>(r.lo - r.zero_point)),
+               hi = _mm256_set1_ps(static_cast<float>(r.hi - r.zero_point));
   alignas(32) int32_t codes[8];
   for (int64_t i = 0; i < count; i += 8) {
-    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sum + i))), m);
+    const __m256 v =
+        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sum + i))), m);
     const __m256i rounded = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(v, lo), hi));
     _mm256_store_si256(reinterpret_cast<__m256i*>(codes), _mm256_add_epi32(rounded, _mm256_set1_epi32(r.zero_point)));
     for (int64_t k = 0; k < 8 && i + k < count; ++k) dst[i + k] = static_cast<uint8_t>(codes[k]);

@@ -33,9 +33,11 @@ struct ElementwiseChoice {
   std::vector<Refusal> refused;
 };
 
-/// select_elementwise(elementwise_kernels().add, all_u8): the first row that may run. all_u8: every tensor of codes is u8.
+/// select_elementwise(elementwise_kernels().add, all_u8): the first row that may run. all_u8: every tensor of codes is
+/// u8.
 template <class Args>
-ElementwiseChoice<Args> select_elementwise(const std::vector<ElementwiseRow<Args>>& rows, bool all_u8, Isa cap = isa_cap()) {
+ElementwiseChoice<Args> select_elementwise(const std::vector<ElementwiseRow<Args>>& rows, bool all_u8,
+                                           Isa cap = isa_cap()) {
   ElementwiseChoice<Args> choice;
   for (const ElementwiseRow<Args>& row : rows) {
     const char* why = isa_refuses(row.isa, cap);

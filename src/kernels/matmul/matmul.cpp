@@ -44,8 +44,8 @@ void run(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) {
 
 }  // namespace
 
-PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride, const int32_t* bias,
-                          SrcCodes src) {
+PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride,
+                          const int32_t* bias, SrcCodes src) {
   return pack_weights(1, n, 1, k, {b, n_stride, 0, k_stride}, bias, src);
 }
 

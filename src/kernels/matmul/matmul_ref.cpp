@@ -32,24 +32,33 @@ void run_rows(const MatMulArgs& args, int64_t row0, int64_t row1) {
 
 template <class A, class B>
 void run_width(const MatMulArgs& args, int64_t row0, int64_t row1) {
-  if (args.wide) run_rows<int64_t, A, B>(args, row0, row1);
-  else run_rows<int32_t, A, B>(args, row0, row1);
+  if (args.wide)
+    run_rows<int64_t, A, B>(args, row0, row1);
+  else
+    run_rows<int32_t, A, B>(args, row0, row1);
 }
 
 template <class A>
 void run_b(const MatMulArgs& args, int64_t row0, int64_t row1) {
-  if (args.b_type == DType::i8) run_width<A, int8_t>(args, row0, row1);
-  else if (args.b_type == DType::u8) run_width<A, uint8_t>(args, row0, row1);
-  else run_width<A, int16_t>(args, row0, row1);
+  if (args.b_type == DType::i8)
+    run_width<A, int8_t>(args, row0, row1);
+  else if (args.b_type == DType::u8)
+    run_width<A, uint8_t>(args, row0, row1);
+  else
+    run_width<A, int16_t>(args, row0, row1);
 }
 
 }  // namespace
 
 void matmul_ref(const MatMulArgs& args, int64_t row0, int64_t row1) noexcept {
-  if (args.a_type == DType::u8) run_b<uint8_t>(args, row0, row1);
-  else if (args.a_type == DType::i8) run_b<int8_t>(args, row0, row1);
-  else if (args.a_type == DType::u16) run_b<uint16_t>(args, row0, row1);
-  else run_b<int16_t>(args, row0, row1);
+  if (args.a_type == DType::u8)
+    run_b<uint8_t>(args, row0, row1);
+  else if (args.a_type == DType::i8)
+    run_b<int8_t>(args, row0, row1);
+  else if (args.a_type == DType::u16)
+    run_b<uint16_t>(args, row0, row1);
+  else
+    run_b<int16_t>(args, row0, row1);
 }
 
 }  // namespace bitwright

@@ -6,9 +6,9 @@
 
 namespace bitwright {
 
-/// y[r][c] = fl32(fl32(fl32(acc) * fl32(row_scale[r * row_stride] * scale[c])) + bias[c]). Dynamic quantization: scale is the
-/// weights', row_scale the activations' (row_stride 0: one for the tensor, 1: one per row). Null row_scale means 1, null
-/// bias none (no addition is made then).
+/// y[r][c] = fl32(fl32(fl32(acc) * fl32(row_scale[r * row_stride] * scale[c])) + bias[c]). Dynamic quantization: scale
+/// is the weights', row_scale the activations' (row_stride 0: one for the tensor, 1: one per row). Null row_scale means
+/// 1, null bias none (no addition is made then).
 struct Dequantize {
   const float* scale = nullptr;  // one per channel
   const float* row_scale = nullptr;

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kPadding = 64;  // entries that vector kernels may read past the last channel
 
-// The least acc in [from, reach.hi + 1] with f(acc) >= code, near `guess`; f is non-decreasing. Doubling steps away from the
-// guess, then halving; a good guess costs two evaluations.
+// The least acc in [from, reach.hi + 1] with f(acc) >= code, near `guess`; f is non-decreasing. Doubling steps away
+// from the guess, then halving; a good guess costs two evaluations.
 template <class F>
 int64_t threshold(F&& f, int32_t code, int64_t guess, int64_t from, int64_t end) {
   int64_t below = from - 1, above = end;  // f(below) < code <= f(above), by convention at the ends
@@ -36,7 +36,8 @@ int64_t guess_threshold(const Requantize& r, int64_t channel, int32_t code) {
 }
 
 void check_scale(float scale, const char* which) {
-  if (!(scale > 0) || !std::isfinite(scale)) fail(ErrorCode::numeric, which, " scale is ", scale, "; it must be positive and finite");
+  if (!(scale > 0) || !std::isfinite(scale))
+    fail(ErrorCode::numeric, which, " scale is ", scale, "; it must be positive and finite");
 }
 
 // A float as mantissa * 2^exponent with an integer mantissa below 2^24.
@@ -76,7 +77,8 @@ void add_channel(RequantizePlan& plan, const RequantizeSpec& spec, float sw, int
   check_scale(sw, "weight");
   BW_CHECK(count >= 1 && count < (1 << 24));
   const float m32 = ort_multiplier(spec, sw, count);
-  if (!std::isfinite(m32)) fail(ErrorCode::numeric, "the multiplier ", spec.src_scale, " * ", sw, " / ", spec.dst_scale, " overflows float32");
+  if (!std::isfinite(m32))
+    fail(ErrorCode::numeric, "the multiplier ", spec.src_scale, " * ", sw, " / ", spec.dst_scale, " overflows float32");
   const double m = static_cast<double>(spec.src_scale) * sw / spec.dst_scale / static_cast<double>(count);
   plan.m32.push_back(m32);
   plan.m64.push_back(m);
@@ -91,7 +93,8 @@ bool prove_all(RequantizePlan& plan, const std::vector<Reach>& reach) {
     const ChannelProof& proof = plan.proof.back();
     if (proof.equal) continue;
     const char* step = r.step == RequantizeStep::f32 ? "f32" : "f64";
-    plan.refused += str(plan.refused.empty() ? "" : "; ", step, ": channel ", c, " differs first at accumulator ", proof.first);
+    plan.refused +=
+        str(plan.refused.empty() ? "" : "; ", step, ": channel ", c, " differs first at accumulator ", proof.first);
     return false;
   }
   return true;
@@ -136,7 +139,8 @@ RequantizePlan plan_requantize(const RequantizeSpec& spec, const std::vector<Rea
   check_scale(spec.dst_scale, "destination");
   RequantizePlan plan;
   plan.channels = static_cast<int64_t>(spec.weight_scale.size());
-  for (size_t c = 0; c < spec.weight_scale.size(); ++c) add_channel(plan, spec, spec.weight_scale[c], spec.count.empty() ? 1 : spec.count[c]);
+  for (size_t c = 0; c < spec.weight_scale.size(); ++c)
+    add_channel(plan, spec, spec.weight_scale[c], spec.count.empty() ? 1 : spec.count[c]);
   plan.m32.resize(plan.m32.size() + kPadding);
   plan.m64.resize(plan.m64.size() + kPadding);
   plan.ratio.resize(plan.ratio.size() + kPadding);

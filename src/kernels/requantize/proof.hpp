@@ -14,7 +14,8 @@ struct Reach {
   int64_t lo, hi;
 };
 
-/// equal: the step gives the profile's code for every accumulator in reach. Otherwise `first` is the least that differs.
+/// equal: the step gives the profile's code for every accumulator in reach. Otherwise `first` is the least that
+/// differs.
 struct ChannelProof {
   bool equal = true;
   int64_t first = 0;
@@ -39,8 +40,8 @@ struct RequantizeSpec {
   float src_scale = 1, dst_scale = 1;  // > 0
   std::vector<float> weight_scale;     // > 0, one per channel
   int32_t zero_point = 0;
-  int32_t lo = 0, hi = 255;            // codes, lo <= zero_point <= hi unless a clamp removed the zero; within 17 bits
-  std::vector<int64_t> count;          // divides M, per channel, for means: 1 <= count < 2^24; empty: 1
+  int32_t lo = 0, hi = 255;    // codes, lo <= zero_point <= hi unless a clamp removed the zero; within 17 bits
+  std::vector<int64_t> count;  // divides M, per channel, for means: 1 <= count < 2^24; empty: 1
 };
 
 /// The fastest step (f32, f64, exact) proved equal to the profile on `reach` (one per channel, or one for all). With
@@ -48,7 +49,8 @@ struct RequantizeSpec {
 /// Throws Error{numeric} for scales that are not positive and finite, or whose multiplier is not.
 RequantizePlan plan_requantize(const RequantizeSpec& spec, const std::vector<Reach>& reach);
 
-/// For means of `first` to `last` codes: channel i is for sums of first + i values code - src_zero, codes in [0, src_hi].
+/// For means of `first` to `last` codes: channel i is for sums of first + i values code - src_zero, codes in [0,
+/// src_hi].
 RequantizePlan plan_mean(RequantizeSpec spec, int64_t first, int64_t last, int32_t src_zero, int32_t src_hi);
 
 /// Proves the step of `r` against its profile for one channel. Both must be non-decreasing, which all three steps are.

@@ -32,14 +32,17 @@ int64_t divide_half_even(Wide n, Wide d) {
 // Outside (1/4, 2^20) the estimate alone decides; inside, numerator and denominator stay below 2^123.
 int64_t round_real(int64_t acc, const RequantizeRatio& m) {
   const uint64_t magnitude = acc < 0 ? 0 - static_cast<uint64_t>(acc) : static_cast<uint64_t>(acc);
-  const double estimate = std::ldexp(static_cast<double>(magnitude) * static_cast<double>(m.numerator) /
-                                         static_cast<double>(m.denominator), m.exponent);
+  const double estimate =
+      std::ldexp(static_cast<double>(magnitude) * static_cast<double>(m.numerator) / static_cast<double>(m.denominator),
+                 m.exponent);
   if (estimate < 0.25) return 0;
   int64_t rounded = int64_t{1} << 20;
   if (estimate < 0x1p20) {
     Wide n = static_cast<Wide>(magnitude) * m.numerator, d = m.denominator;
-    if (m.exponent >= 0) n <<= m.exponent;
-    else d <<= -m.exponent;
+    if (m.exponent >= 0)
+      n <<= m.exponent;
+    else
+      d <<= -m.exponent;
     rounded = divide_half_even(n, d);
   }
   return acc < 0 ? -rounded : rounded;

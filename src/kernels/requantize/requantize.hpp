@@ -1,6 +1,6 @@
 // From an integer accumulator to a code of the output tensor: the one step of integer inference that rounds. What it
-// computes is fixed by the model's profile; how, by a step a kernel can do fast. Both are non-decreasing step functions of
-// the accumulator, so a few hundred evaluations per channel prove them equal on every reachable input (proof.hpp).
+// computes is fixed by the model's profile; how, by a step a kernel can do fast. Both are non-decreasing step functions
+// of the accumulator, so a few hundred evaluations per channel prove them equal on every reachable input (proof.hpp).
 // This header is what kernels see: plain data, no ownership.
 #pragma once
 
@@ -11,7 +11,8 @@ namespace bitwright {
 /// What the code of an accumulator is, with M = sx * sw / sy:
 ///   ort     clamp(rne(fl32(fl32(acc) * m)) + zy), m = fl32(fl32(sx * sw) / sy): ONNX Runtime's fused kernels
 ///   real    clamp(rne(acc * M) + zy), of the exact real number, the float32 scales read as reals
-///   tflite  gemmlowp's two roundings: saturating doubling high multiply, then rounding shift (both half away from zero)
+///   tflite  gemmlowp's two roundings: saturating doubling high multiply, then rounding shift (both half away from
+///   zero)
 enum class RequantizeProfile : uint8_t { ort, real, tflite };
 
 /// How a kernel gets there: one float or double product, or the profile's own definition.
