@@ -2,6 +2,11 @@
 
 find_package(Threads REQUIRED)
 
+# Paths below the checkout are made relative before hashing, so that clones and worktrees share what ccache holds.
+if(CMAKE_CXX_COMPILER_LAUNCHER STREQUAL "ccache")
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ccache)
+endif()
+
 add_library(bw_flags INTERFACE)
 target_compile_options(bw_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
                        -Wno-missing-field-initializers -Werror -ffp-contract=off -fno-math-errno
