@@ -1,87 +1,76 @@
 #include "ops/minifloat.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace bitwright {
-namespace {
 
-struct Layout {
-  int mantissa, bias;
-  float largest;
-  bool infinity;  // the all-ones exponent is infinity and NaNs, as in IEEE
-  bool unsigned_zero;  // fnuz: the code of -0 is the only NaN
-};
-
-Layout layout_of(DType type) {
+const SmallFloat* small_float(DType type) {
+  static constexpr SmallFloat kF16{10, 15, 0x8000, 0x7bff, 0x7c00, 0x7e00, true};
+  static constexpr SmallFloat kBf16{7, 127, 0x8000, 0x7f7f, 0x7f80, 0x7fc0, true};
+  static constexpr SmallFloat kE4m3fn{3, 7, 0x80, 0x7e, 0, 0x7f, true};
+  static constexpr SmallFloat kE4m3fnuz{3, 8, 0x80, 0x7f, 0, 0x80, false};
+  static constexpr SmallFloat kE5m2{2, 15, 0x80, 0x7b, 0x7c, 0x7f, true};
+  static constexpr SmallFloat kE5m2fnuz{2, 16, 0x80, 0x7f, 0, 0x80, false};
+  static constexpr SmallFloat kE2m1{1, 1, 0x8, 0x7, 0, 0, true};
   switch (type) {
-    case DType::f8e4m3fn: return {3, 7, 448.0f, false, false};
-    case DType::f8e4m3fnuz: return {3, 8, 240.0f, false, true};
-    case DType::f8e5m2: return {2, 15, 57344.0f, true, false};
-    case DType::f8e5m2fnuz: return {2, 16, 57344.0f, false, true};
-    case DType::f4e2m1: return {1, 1, 6.0f, false, false};
-    default: fail(ErrorCode::unsupported, "element type ", name_of(type), " is not a small float");
+    case DType::f16: return &kF16;
+    case DType::bf16: return &kBf16;
+    case DType::f8e4m3fn: return &kE4m3fn;
+    case DType::f8e4m3fnuz: return &kE4m3fnuz;
+    case DType::f8e5m2: return &kE5m2;
+    case DType::f8e5m2fnuz: return &kE5m2fnuz;
+    case DType::f4e2m1: return &kE2m1;
+    default: return nullptr;
   }
 }
 
-uint8_t nan_code(DType type) {
-  return type == DType::f8e4m3fn ? 0x7f : type == DType::f8e5m2 ? 0x7e : type == DType::f4e2m1 ? 0x07 : 0x80;
-}
-
-// Nearest power of two, in the logarithm's rounding of OCP: a tie goes up. NaN for what has no logarithm.
-uint8_t encode_exponent(float value, bool saturate) {
-  if (!(value > 0)) return value == 0 ? 0 : 0xff;
-  if (std::isinf(value)) return saturate ? 0xfe : 0xff;
-  int exponent = 0;
-  const float mantissa = std::frexp(value, &exponent);  // in [0.5, 1)
-  const int code = exponent - 1 + (mantissa >= 0.75f ? 1 : 0) + 127;
-  if (code > 0xfe) return saturate ? 0xfe : 0xff;
-  return static_cast<uint8_t>(code < 0 ? 0 : code);
-}
-
-}  // namespace
-
-bool is_minifloat(DType type) { return is_float(type) && bits_of(type) <= 8; }
-
-float decode_minifloat(DType type, uint8_t code) {
-  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-  if (type == DType::f8e8m0) return code == 0xff ? kNan : std::ldexp(1.0f, code - 127);
-  const Layout f = layout_of(type);
-  const int bits = bits_of(type), magnitude = code & ((1 << (bits - 1)) - 1), sign = (code >> (bits - 1)) & 1;
-  if (f.unsigned_zero && code == 0x80) return kNan;
-  if (type == DType::f8e4m3fn && magnitude == 0x7f) return kNan;
-  const int exponent = magnitude >> f.mantissa, fraction = magnitude & ((1 << f.mantissa) - 1);
-  if (f.infinity && exponent == 31 && fraction != 0) return kNan;
-  const float value = f.infinity && exponent == 31 ? std::numeric_limits<float>::infinity()
-                      : exponent == 0 ? std::ldexp(static_cast<float>(fraction), 1 - f.bias - f.mantissa)
-                                      : std::ldexp(static_cast<float>(fraction + (1 << f.mantissa)),
-                                                   exponent - f.bias - f.mantissa);
-  return sign ? -value : value;
-}
-
-uint8_t encode_minifloat(DType type, float value, bool saturate) {
-  if (type == DType::f8e8m0) return encode_exponent(value, saturate);
-  const Layout f = layout_of(type);
-  const int bits = bits_of(type);
-  if (std::isnan(value)) return nan_code(type);
-  const auto sign = static_cast<uint8_t>(std::signbit(value) ? 1 << (bits - 1) : 0);
-  float magnitude = std::abs(value);
-  const int least = 1 - f.bias;
-  auto step_at = [&](float v) { return std::ldexp(1.0f, std::max(v > 0 ? std::ilogb(v) : least, least) - f.mantissa); };
-  if (!std::isinf(magnitude)) magnitude = std::nearbyint(magnitude / step_at(magnitude)) * step_at(magnitude);
-  if (magnitude > f.largest) {
-    if (!saturate && type != DType::f4e2m1) {
-      if (f.unsigned_zero) return 0x80;
-      return static_cast<uint8_t>(sign | (f.infinity ? 0x7c : 0x7f));
-    }
-    magnitude = f.largest;
+uint32_t encode_small(const SmallFloat& f, double value, bool saturate) {
+  const uint32_t sign = std::signbit(value) ? f.sign : 0;
+  if (std::isnan(value)) return f.negative_zero ? f.nan | sign : f.nan;
+  const double magnitude = std::abs(value);
+  uint32_t code = f.max_code + 1;
+  if (std::isfinite(magnitude)) {
+    const int least = 1 - f.bias;
+    const int exponent = magnitude == 0 ? least : std::max(std::ilogb(magnitude), least);
+    const double quanta = std::nearbyint(std::ldexp(magnitude, f.mantissa_bits - exponent));
+    const double wide = std::ldexp(exponent - least, f.mantissa_bits) + quanta;  // mantissa carries into the exponent
+    if (wide <= f.max_code) code = static_cast<uint32_t>(wide);
   }
-  if (magnitude == 0) return f.unsigned_zero ? uint8_t{0} : sign;
-  const int exponent = std::max(std::ilogb(magnitude), least);
-  const auto fraction = static_cast<int>(std::ldexp(magnitude, f.mantissa - exponent));  // with the leading one
-  const bool subnormal = fraction < (1 << f.mantissa);
-  const int code = subnormal ? fraction : ((exponent + f.bias) << f.mantissa) + fraction - (1 << f.mantissa);
-  return static_cast<uint8_t>(sign | code);
+  if (code > f.max_code) {
+    if (saturate || f.nan == 0) return f.max_code | sign;
+    if (f.infinity) return f.infinity | sign;
+    return f.negative_zero ? f.nan | sign : f.nan;
+  }
+  return code == 0 && !f.negative_zero ? 0 : code | sign;
 }
+
+double decode_small(const SmallFloat& f, uint32_t code) {
+  if (!f.negative_zero && code == f.nan) return NAN;
+  const uint32_t magnitude = code & (f.sign - 1);
+  const double sign = code & f.sign ? -1 : 1;
+  if (f.infinity && magnitude == f.infinity) return sign * INFINITY;
+  if (magnitude > f.max_code) return NAN;
+  const auto exponent = static_cast<int>(magnitude >> f.mantissa_bits);
+  const uint32_t fraction = magnitude & ((1u << f.mantissa_bits) - 1);
+  const uint32_t quanta = exponent ? fraction + (1u << f.mantissa_bits) : fraction;
+  return sign * std::ldexp(quanta, std::max(exponent, 1) - f.bias - f.mantissa_bits);
+}
+
+uint8_t encode_power(double value, PowerRounding rounding, bool saturate) {
+  constexpr uint8_t kNan = 255;
+  if (std::isnan(value)) return kNan;
+  if (!(std::abs(value) > 0)) return saturate ? 0 : kNan;
+  if (std::isinf(value)) return saturate ? 254 : kNan;
+  int exponent = std::ilogb(value);
+  const double fraction = std::abs(std::ldexp(value, -exponent));  // in [1, 2)
+  if ((rounding == PowerRounding::up && fraction > 1) || (rounding == PowerRounding::nearest && fraction >= 1.5))
+    ++exponent;
+  if (exponent > 127) return saturate ? 254 : kNan;
+  if (exponent < -127) return saturate ? 0 : kNan;
+  return static_cast<uint8_t>(exponent + 127);
+}
+
+double decode_power(uint8_t code) { return code == 255 ? NAN : std::ldexp(1.0, code - 127); }
 
 }  // namespace bitwright

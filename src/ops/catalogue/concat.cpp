@@ -1,0 +1,158 @@
+// Concat, Split and Slice: blocks copied into or out of a larger tensor. Codes pass through all of them.
+#include <algorithm>
+#include <numeric>
+
+#include "ops/forms.hpp"
+#include "ops/move.hpp"
+
+namespace bitwright {
+namespace {
+
+void run_concat(OpContext& c) {
+  const Tensor& first = c.input(0);
+  const int64_t axis = normal_axis(c, c.node().attr_int("axis", 1), first.rank());
+  Shape shape = first.shape();
+  int64_t& total = shape[static_cast<size_t>(axis)];
+  for (size_t i = 1; i < c.input_count(); ++i) {
+    const Tensor& x = c.input(i);
+    if (x.dtype() != first.dtype())
+      c.malformed(str("input ", i, " is ", name_of(x.dtype()), ", the first is ", name_of(first.dtype())));
+    Shape others = x.shape(), wanted = first.shape();
+    if (x.rank() == first.rank()) others[static_cast<size_t>(axis)] = wanted[static_cast<size_t>(axis)] = -1;
+    if (others != wanted)
+      c.malformed(str("input ", i, " of shape ", to_string(x.shape()), " does not join ", to_string(first.shape()),
+                      " along axis ", axis));
+    total += x.dim(axis);
+  }
+  Tensor y = c.output(0, first.dtype(), shape);
+  if (c.shape_only()) return;
+  const Shape strides = strides_of(shape);
+  int64_t at = 0;
+  for (size_t i = 0; i < c.input_count(); ++i) {
+    const Tensor& x = c.data(i);
+    copy_strided(c, x.shape(), x, {0, strides_of(x.shape())}, y, {at, strides});
+    at += x.dim(axis) * strides[static_cast<size_t>(axis)];
+  }
+}
+
+std::vector<int64_t> part_sizes(const OpContext& c, int64_t extent) {
+  if (c.has(1)) return values_as_int(c.data(1));
+  const auto outputs = static_cast<int64_t>(c.node().outputs.size());
+  const int64_t count = c.node().attr_int("num_outputs", outputs);
+  if (count < 1) c.malformed(str("num_outputs is ", count));
+  std::vector<int64_t> sizes(static_cast<size_t>(count), (extent + count - 1) / count);
+  int64_t rest = extent;
+  for (int64_t& size : sizes) rest -= size = std::min(size, rest);  // the last is smaller
+  return sizes;
+}
+
+void run_split(OpContext& c) {
+  const Tensor& x = c.input(0);
+  const int64_t axis = normal_axis(c, c.node().attr_int("axis", 0), x.rank());
+  const auto sizes = part_sizes(c, x.dim(axis));
+  const bool negative = std::any_of(sizes.begin(), sizes.end(), [](int64_t s) { return s < 0; });
+  if (negative || sizes.size() != c.node().outputs.size() || std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != x.dim(axis))
+    c.malformed(str("cannot split ", x.dim(axis), " into ", c.node().outputs.size(), " parts of ", to_string(sizes)));
+  const Shape strides = strides_of(x.shape());
+  int64_t at = 0;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    Shape shape = x.shape();
+    shape[static_cast<size_t>(axis)] = sizes[i];
+    Tensor y = c.output(i, x.dtype(), shape);
+    if (!c.shape_only()) copy_strided(c, shape, c.data(0), {at, strides}, y, {0, strides_of(shape)});
+    at += sizes[i] * strides[static_cast<size_t>(axis)];
+  }
+}
+
+struct Range {
+  int64_t start, count, step;
+};
+
+// Bounds as numpy takes them: negative ones count from the end, all are cut to the extent.
+Range sliced(int64_t start, int64_t end, int64_t step, int64_t extent) {
+  const int64_t least = step > 0 ? 0 : -1, most = step > 0 ? extent : extent - 1;
+  auto place = [&](int64_t at) { return std::clamp(at < 0 ? at + extent : at, least, most); };
+  start = place(start), end = place(end);
+  const int64_t distance = step > 0 ? end - start : start - end;
+  const auto stride = step > 0 ? static_cast<uint64_t>(step) : 0 - static_cast<uint64_t>(step);
+  return {start, distance > 0 ? static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / stride + 1) : 0, step};
+}
+
+std::vector<int64_t> slice_axes(const OpContext& c, size_t count) {
+  std::vector<int64_t> axes(count);
+  std::iota(axes.begin(), axes.end(), 0);
+  return c.has(3) ? values_as_int(c.data(3)) : axes;
+}
+
+void run_slice(OpContext& c) {
+  const Tensor& x = c.input(0);
+  const auto starts = values_as_int(c.data(1)), ends = values_as_int(c.data(2));
+  const auto axes = slice_axes(c, starts.size());
+  const auto steps = c.has(4) ? values_as_int(c.data(4)) : std::vector<int64_t>(starts.size(), 1);
+  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
+    c.malformed(str(starts.size(), " starts, ", ends.size(), " ends, ", axes.size(), " axes and ", steps.size(), " steps"));
+  Shape shape = x.shape();
+  Walk from{0, strides_of(shape)};
+  for (size_t i = 0; i < starts.size(); ++i) {
+    const auto d = static_cast<size_t>(normal_axis(c, axes[i], x.rank()));
+    if (steps[i] == 0) c.malformed("a step is 0");
+    const Range range = sliced(starts[i], ends[i], steps[i], x.shape()[d]);
+    shape[d] = range.count;
+    from.offset += range.count > 0 ? range.start * from.strides[d] : 0;
+    from.strides[d] *= range.count > 1 ? range.step : 1;
+  }
+  Tensor y = c.output(0, x.dtype(), shape);
+  if (!c.shape_only()) copy_strided(c, shape, c.data(0), from, y, {0, strides_of(shape)});
+}
+
+void upgrade_split(UpgradeContext& u) {
+  u.attribute_to_input("split", 1);
+  // Before opset 18 the number of outputs said into how many equal parts; the new form wants it written down.
+  if (u.opset < 18 && u.node.input(1) == ValueId::none)
+    u.node.attributes["num_outputs"] = static_cast<int64_t>(u.node.outputs.size());
+}
+
+bool downgrade_split(UpgradeContext& u) {
+  if (u.opset < 13 && !input_to_attribute(u, 1, "split")) return false;
+  u.node.attributes.erase("num_outputs");
+  if (u.node.input(1) != ValueId::none || !u.graph.has_value(u.node.input(0))) return true;
+  const Value& x = u.graph.value(u.node.input(0));  // without sizes the old form divides evenly only
+  const auto rank = static_cast<int64_t>(x.shape.size());
+  const int64_t axis = u.node.attr_int("axis", 0), at = axis < 0 ? axis + rank : axis;
+  return !x.has_shape || at < 0 || at >= rank ||
+         x.shape[static_cast<size_t>(at)] % static_cast<int64_t>(u.node.outputs.size()) == 0;
+}
+
+void upgrade_slice(UpgradeContext& u) {
+  if (u.opset >= 10) return;
+  u.attribute_to_input("starts", 1);
+  u.attribute_to_input("ends", 2);
+  u.attribute_to_input("axes", 3);
+}
+
+bool downgrade_slice(UpgradeContext& u) {
+  if (const Tensor* steps = constant_input(u, 4)) {
+    for (const int64_t step : values_as_int(*steps))
+      if (step != 1) return false;
+    u.node.inputs.resize(4);
+  }
+  if (u.node.input(4) != ValueId::none) return false;
+  return input_to_attribute(u, 3, "axes") && input_to_attribute(u, 2, "ends") && input_to_attribute(u, 1, "starts");
+}
+
+const QuantRule kShared = {.kind = QuantRule::Kind::shared};
+const QuantRule kAllShared = {.kind = QuantRule::Kind::shared, .data_inputs = {}};
+
+const Op kOps[] = {
+    {.name = "Concat", .max_inputs = -1, .since = 4, .run = run_concat, .quant = kAllShared},
+    {.name = "Split", .max_inputs = 2, .max_outputs = -1, .since = 18, .run = run_split, .upgrade = upgrade_split,
+     .downgrade = downgrade_split, .quant = kShared},
+    {.name = "Slice", .min_inputs = 3, .max_inputs = 5, .since = 10, .run = run_slice, .upgrade = upgrade_slice,
+     .downgrade = downgrade_slice, .quant = kShared},
+};
+
+}  // namespace
+
+std::span<const Op> ops_concat() { return kOps; }
+
+}  // namespace bitwright
