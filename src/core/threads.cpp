@@ -13,6 +13,12 @@ namespace {
 
 thread_local int worker_index = 0;
 
+/// The caller of run() is worker 0 of that pool, even when it is a worker of another one.
+struct AsFirst {
+  int before = std::exchange(worker_index, 0);
+  ~AsFirst() { worker_index = before; }
+};
+
 }  // namespace
 
 int Threads::worker() { return worker_index; }
@@ -74,6 +80,7 @@ Threads::~Threads() {
 }
 
 void Threads::run(int64_t chunks, const std::function<void(int64_t)>& body) {
+  const AsFirst first;
   if (count_ == 1 || chunks <= 1) {
     for (int64_t i = 0; i < chunks; ++i) body(i);
     return;

@@ -16,9 +16,16 @@ dnnl::cpu_isa isa_for(Isa cap) {
   }
 }
 
+/// oneDNN asks OpenMP how many threads there are when it makes primitives too.
+void no_threads_of_its_own() {
+  thread_local const bool done = (omp_set_num_threads(1), true);
+  (void)done;
+}
+
 }  // namespace
 
 bool onednn_usable(const Lowering& lowering) {
+  no_threads_of_its_own();
   return lowering.options().onednn && isa_cap() != Isa::ref && lowering.options().isa != Isa::ref;
 }
 
@@ -42,8 +49,7 @@ dnnl::memory packed_constant(const float* data, const dnnl::memory::desc& from, 
 }
 
 void execute_alone(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& arguments) {
-  thread_local const bool alone = (omp_set_num_threads(1), true);
-  (void)alone;
+  no_threads_of_its_own();
   thread_local dnnl::stream stream(onednn_engine());
   primitive.execute(stream, arguments);
   stream.wait();

@@ -27,6 +27,18 @@ TEST(Threads, EveryChunkOnceAndNoTwoWorkersShareAnIndex) {
   }
 }
 
+TEST(Threads, APoolInsideAWorkerOfAnotherCountsFromZero) {
+  Threads outer(3);
+  std::atomic<int> wrong{0};
+  outer.run(30, [&](int64_t) {
+    const int mine = Threads::worker();
+    Threads inner(1);
+    inner.run(2, [&](int64_t) { wrong += Threads::worker() != 0; });
+    wrong += Threads::worker() != mine;
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
 TEST(Threads, AnErrorInAChunkReachesTheCaller) {
   Threads threads(2);
   EXPECT_THROW(threads.run(10, [](int64_t chunk) { if (chunk == 7) fail(ErrorCode::numeric, "seven"); }), Error);

@@ -98,7 +98,10 @@ void run_size(OpContext& c) { c.forward(0, Tensor::scalar<int64_t>(c.input(0).el
 void upgrade_axes(UpgradeContext& u) { u.attribute_to_input("axes", 1); }
 bool downgrade_axes(UpgradeContext& u) { return input_to_attribute(u, 1, "axes"); }
 
-void upgrade_reshape(UpgradeContext& u) { u.attribute_to_input("shape", 1); }
+void upgrade_reshape(UpgradeContext& u) {
+  u.attribute_to_input("shape", 1);
+  drop_attribute(u, "allowzero", 0);  // the default; older opsets do not know it
+}
 bool downgrade_reshape(UpgradeContext& u) { return u.opset >= 5 && drop_attribute(u, "allowzero", 0); }
 
 bool downgrade_shape(UpgradeContext& u) { return drop_attribute(u, "start", 0) && !u.node.has_attr("end"); }
