@@ -1,16 +1,18 @@
 #define TOML_ASSERT(condition) static_assert(true)  // its parser asserts what a broken file makes false, then reports it
+#define TOML_MAX_NESTED_VALUES 16
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_ENABLE_WINDOWS_COMPAT 0
 #include "io/data/options.hpp"
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <functional>
 
-#include "core/error.hpp"
-#include "core/mapped_file.hpp"
+#include "io/data/reader.hpp"
+#include "io/data/unicode.hpp"
 
 namespace bitwright {
 namespace {
@@ -139,33 +141,32 @@ void set_key(DataOptions& options, const Value& value) {
        near.empty() ? str("; there are ", join(names, ", ")) : str("; did you mean '", near, "'?"));
 }
 
-// toml++ 3.3 runs into undefined behaviour at some characters outside ASCII that are not in quotes, and recurses into
-// brackets. A data description needs neither, nor strings over several lines.
-void refuse_unsafe(std::string_view toml, const std::string& where) {
-  constexpr int kMostOpen = 16;
-  char inside = 0;  // the quote or # that began what we are in
-  int open = 0;
-  for (size_t i = 0; i < toml.size(); ++i) {
-    const char c = toml[i];
-    if (c == '\n') {
-      inside = 0;
-    } else if (inside) {
-      if (inside == '"' && c == '\\' && i + 1 < toml.size() && toml[i + 1] != '\n') {
-        ++i;
-      } else if (inside != '#' && c == inside) {
-        inside = 0;
+// toml++ bounds nested values itself, but not the depth of dotted keys, which it destroys recursively.
+void refuse_deep(std::string_view line, const std::string& where) {
+  if (std::count(line.begin(), line.end(), '.') > 64) fail(ErrorCode::malformed, where, ": a line has too many dots");
+}
+
+/// The same TOML in ASCII: characters outside it as \UXXXXXXXX, which double quotes understand. toml++ 3.3 runs into undefined
+/// behaviour at some of them that are not in quotes.
+std::string ascii_only(std::string_view toml, const std::string& where) {
+  std::string out;
+  for (const std::string_view line : lines_of(toml)) {
+    refuse_deep(line, where);
+    const bool has_literal = line.find('\'') != std::string_view::npos && line.front() != '#';
+    for (const char32_t c : unicode::decode(line)) {
+      if (c < 0x80) {
+        out += static_cast<char>(c);
+        continue;
       }
-    } else if (c == '#' || c == '"' || c == '\'') {
-      inside = c;
-      if (c != '#' && toml.substr(i, 3) == std::string(3, c))
-        fail(ErrorCode::malformed, where, ": strings over several lines are not read here");
-    } else if (static_cast<unsigned char>(c) >= 0x80) {
-      fail(ErrorCode::malformed, where, ": a character outside ASCII must be in quotes");
+      if (c == 0xfffd) fail(ErrorCode::malformed, where, ": is not UTF-8");
+      if (has_literal) fail(ErrorCode::malformed, where, ": write '", line, "' with double quotes");
+      constexpr char digits[] = "0123456789abcdef";
+      out += "\\U";
+      for (int shift = 28; shift >= 0; shift -= 4) out += digits[(c >> shift) & 15];
     }
-    open += !inside && (c == '[' || c == '{');
-    open -= !inside && (c == ']' || c == '}') && open > 0;
-    if (open > kMostOpen) fail(ErrorCode::malformed, where, ": brackets are nested too deeply");
+    out += '\n';
   }
+  return out;
 }
 
 std::string in_quotes(std::string_view text) {
@@ -197,11 +198,9 @@ std::string pair(int64_t first, int64_t second) { return str("[", first, ", ", s
 }  // namespace
 
 void apply_toml(DataOptions& options, std::string_view toml, const std::string& where) {
-  if (toml.substr(0, 3) == "\xef\xbb\xbf") toml.remove_prefix(3);
-  refuse_unsafe(toml, where);
   toml::table table;
   try {
-    table = toml::parse(toml, where);
+    table = toml::parse(ascii_only(toml, where), where);
   } catch (const toml::parse_error& e) {
     fail(ErrorCode::malformed, where, ": line ", e.source().begin.line, ": ", e.description());
   }
