@@ -2,6 +2,22 @@
 
 namespace bitwright {
 
+Document::Document() = default;
+Document::Document(const Document&) = default;
+Document::Document(Document&&) noexcept = default;
+Document& Document::operator=(const Document&) = default;
+Document& Document::operator=(Document&&) noexcept = default;
+Document::~Document() = default;
+Document::Document(bool v) : value(v) {}
+Document::Document(int v) : value(static_cast<int64_t>(v)) {}
+Document::Document(int64_t v) : value(v) {}
+Document::Document(double v) : value(v) {}
+Document::Document(std::string v) : value(std::move(v)) {}
+Document::Document(std::string_view v) : value(std::string(v)) {}
+Document::Document(const char* v) : value(std::string(v)) {}
+Document::Document(DocumentList v) : value(std::move(v)) {}
+Document::Document(DocumentTable v) : value(std::move(v)) {}
+
 const Document* Document::find(std::string_view key) const {
   const auto* table = std::get_if<DocumentTable>(&value);
   if (!table) return nullptr;

@@ -19,16 +19,22 @@ using DocumentTable = std::vector<std::pair<std::string, Document>>;
 struct Document {
   std::variant<std::monostate, bool, int64_t, double, std::string, DocumentList, DocumentTable> value;
 
-  Document() = default;
-  Document(bool v) : value(v) {}
-  Document(int v) : value(static_cast<int64_t>(v)) {}
-  Document(int64_t v) : value(v) {}
-  Document(double v) : value(v) {}
-  Document(std::string v) : value(std::move(v)) {}
-  Document(std::string_view v) : value(std::string(v)) {}
-  Document(const char* v) : value(std::string(v)) {}
-  Document(DocumentList v) : value(std::move(v)) {}
-  Document(DocumentTable v) : value(std::move(v)) {}
+  // Out of line: g++ 12 warns of uninitialised members that are not there when it inlines these.
+  Document();
+  Document(const Document&);
+  Document(Document&&) noexcept;
+  Document& operator=(const Document&);
+  Document& operator=(Document&&) noexcept;
+  ~Document();
+  Document(bool v);
+  Document(int v);
+  Document(int64_t v);
+  Document(double v);
+  Document(std::string v);
+  Document(std::string_view v);
+  Document(const char* v);
+  Document(DocumentList v);
+  Document(DocumentTable v);
 
   bool is_table() const { return std::holds_alternative<DocumentTable>(value); }
   bool is_list() const { return std::holds_alternative<DocumentList>(value); }

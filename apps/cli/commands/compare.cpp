@@ -1,0 +1,39 @@
+#include "comparison.hpp"
+
+namespace bitwright::cli {
+namespace {
+
+struct Args {
+  std::vector<std::string> models;
+  DataArgs data;
+  double seconds = 0.5;
+  bool lines = false;
+};
+
+void run_compare(const Args& args, const Context& c) {
+  std::unique_ptr<Dataset> data;
+  if (args.data.given()) data = args.data.open();
+  std::vector<Compared> rows;
+  for (const std::string& path : args.models) rows.push_back(measure(load_program(path, "auto"), path, data.get(), args.seconds, c));
+  if (c.json) return c.print(comparison_document(rows));
+  if (data) c.print(data->description() + "\n");
+  c.print(args.lines ? comparison_lines(rows) : comparison_table(rows));
+}
+
+Action declare(Options& o) {
+  auto args = std::make_shared<Args>();
+  o.positionals("MODEL", args->models, "networks; the first is what the others are compared with");
+  args->data.declare(o, "labelled data");
+  o.option("--seconds", args->seconds, "to spend on timing each model");
+  o.flag("--lines", args->lines, "per model the two lines 'Size of the model (MB)' and 'Accuracy'");
+  return [args](const Context& c) { run_compare(*args, c); };
+}
+
+}  // namespace
+
+const Command& command_compare() {
+  static const Command command{40, "side by side: accuracy, size, latency, operations", declare};
+  return command;
+}
+
+}  // namespace bitwright::cli

@@ -1,0 +1,37 @@
+#include "shared.hpp"
+
+namespace bitwright::cli {
+namespace {
+
+struct Args {
+  std::string in, out;
+  int64_t opset = 0;
+  bool dry_run = false;
+};
+
+void run_convert(const Args& args, const Context& c) {
+  const Model model = load(args.in);
+  for (const std::string& note : model.info.notes) c.sink->note(note);
+  if (args.dry_run) return c.print(str("would write ", args.out, ", ", model.quantization.at.size(), " quantized places\n"));
+  const Saved saved = save(model, args.out, args.opset);
+  if (c.json) return c.print(Document().set("output", args.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
+  c.print(str(args.out, ": ", human_bytes(static_cast<double>(saved.bytes)), ", opset ", saved.opset, "\n"));
+}
+
+Action declare(Options& o) {
+  auto args = std::make_shared<Args>();
+  o.positional("IN", args->in, "a network (.onnx)");
+  o.positional("OUT", args->out, "the file to write (.onnx)");
+  o.option("--opset", args->opset, "of the written file; 0: the lowest that holds the network");
+  o.flag("--dry-run", args->dry_run, "say what would happen");
+  return [args](const Context& c) { run_convert(*args, c); };
+}
+
+}  // namespace
+
+const Command& command_convert() {
+  static const Command command{60, "between file formats and opsets, quantized or not", declare};
+  return command;
+}
+
+}  // namespace bitwright::cli

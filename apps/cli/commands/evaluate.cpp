@@ -1,0 +1,46 @@
+#include "shared.hpp"
+
+namespace bitwright::cli {
+namespace {
+
+struct Args {
+  std::string model, target = "auto";
+  DataArgs data;
+  int64_t batch = 32;
+  bool lines = false;
+};
+
+void run_evaluate(const Args& args, const Context& c) {
+  const auto data = args.data.open();
+  const Loaded loaded = load_program(args.model, args.target);
+  const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink});
+  if (c.json) return c.print(to_document(metric).set("model", args.model).set("data", data->description()));
+  if (args.lines) {
+    c.print("Size of the model (MB): " + fixed(loaded.file_bytes / 1e6, 6) + "\n");
+    c.print(str("\nAccuracy: ", metric.correct, "/", metric.n, " (", fixed(100 * metric.accuracy(), 0), "%)\n"));
+    return;
+  }
+  c.print(str(args.model, " on ", data->description(), "\n", describe(metric), "\n"));
+}
+
+Action declare(Options& o) {
+  auto args = std::make_shared<Args>();
+  o.positional("MODEL", args->model, "the network (.onnx)");
+  args->data.declare(o, "labelled data");
+  o.option("--target", args->target, "auto, float, simulated or integer");
+  o.option("--batch", args->batch, "records per run");
+  o.flag("--lines", args->lines, "print the two lines 'Size of the model (MB)' and 'Accuracy'");
+  return [args](const Context& c) {
+    if (!args->data.given()) fail(ErrorCode::usage, "evaluate needs --data");
+    run_evaluate(*args, c);
+  };
+}
+
+}  // namespace
+
+const Command& command_evaluate() {
+  static const Command command{30, "accuracy, perplexity or correlation, with a confidence interval", declare};
+  return command;
+}
+
+}  // namespace bitwright::cli

@@ -1,0 +1,100 @@
+#include <map>
+
+#include "report/model_text.hpp"
+#include "shared.hpp"
+
+namespace bitwright::cli {
+namespace {
+
+struct Args {
+  std::string model;
+  std::vector<std::string> nodes;
+  bool values = false, steps = false;
+};
+
+std::string type_text(const Graph& graph, ValueId id) {
+  const Value& v = graph.value(id);
+  return str(v.name, " ", name_of(v.dtype), " ", v.has_shape ? graph.shape_text(v.shape) : "of unknown shape");
+}
+
+int64_t parameters(const Graph& graph) {
+  int64_t total = 0;
+  for (const auto& [id, value] : graph.values())
+    if (value.is_constant() && is_float(value.dtype)) total += value.constant.elements();
+  return total;
+}
+
+bool chosen(const Args& args, const std::string& name) {
+  if (args.nodes.empty()) return true;
+  for (const std::string& pattern : args.nodes)
+    if (glob_match(pattern, name)) return true;
+  return false;
+}
+
+std::string header(const Args& args, const Model& model) {
+  const Graph& g = model.graph;
+  std::string text = str(args.model, ": ", fixed(file_bytes(args.model) / 1e6, 6), " MB, opset ",
+                         model.info.opsets.count("") ? model.info.opsets.at("") : 0, ", ", g.nodes.size(), " nodes, ",
+                         parameters(g), " parameters, ", model.quantization.at.size(), " quantized places\n");
+  for (const ValueId id : g.inputs) text += "input  " + type_text(g, id) + "\n";
+  for (const ValueId id : g.outputs) text += "output " + type_text(g, id) + "\n";
+  std::map<std::string, int> kinds;
+  for (const Node& node : g.nodes) ++kinds[node.op];
+  std::vector<std::string> parts;
+  for (const auto& [op, n] : kinds) parts.push_back(str(n, " ", op));
+  return text + "operators: " + join(parts, ", ") + "\n";
+}
+
+std::string values_text(const Args& args, const Model& model) {
+  std::string text;
+  for (const auto& [site, entry] : model.quantization.at) {
+    const Node* node = site.node == kGraphInput ? nullptr : model.graph.find_node(site.node);
+    if (!node || entry.codes.empty() || !chosen(args, label(model.graph, *node))) continue;
+    text += str("\n", label(model.graph, *node), " input ", site.index, " ", to_string(entry.codes.shape()), " ",
+                describe(entry.chain.back()), "\n", codes_text(entry.codes));
+  }
+  return text;
+}
+
+std::string steps_text(const Model& model) {
+  const auto program = Program::compile(model, {});
+  TextTable table({"step", "kernel", "integers", "exact", "notes"});
+  for (const StepInfo& step : program->steps(program->default_shapes()))
+    table.row({step.name, step.kernel, step.integer ? "yes" : "", step.exact ? "" : "not across instruction sets", join(step.notes, "; ")});
+  return "\n" + table.text();
+}
+
+void run_inspect(const Args& args, const Context& c) {
+  const Model model = load(args.model);
+  for (const std::string& note : model.info.notes) c.sink->note(note);
+  const std::vector<ModuleLine> lines = module_lines(model);
+  if (c.json) {
+    DocumentList layers;
+    for (const ModuleLine& line : lines) layers.push_back(Document().set("name", line.name).set("layer", line.text));
+    return c.print(Document().set("model", args.model).set("bytes", file_bytes(args.model))
+                       .set("parameters", parameters(model.graph)).set("layers", layers));
+  }
+  c.print(header(args, model));
+  for (const ModuleLine& line : lines)
+    if (chosen(args, line.name)) c.print("  (" + line.name + "): " + line.text + "\n");
+  if (args.values) c.print(values_text(args, model));
+  if (args.steps) c.print(steps_text(model));
+}
+
+Action declare(Options& o) {
+  auto args = std::make_shared<Args>();
+  o.positional("MODEL", args->model, "the network (.onnx)");
+  o.list("--nodes", args->nodes, "only these (names or patterns)");
+  o.flag("--values", args->values, "the integer codes, too");
+  o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
+  return [args](const Context& c) { run_inspect(*args, c); };
+}
+
+}  // namespace
+
+const Command& command_inspect() {
+  static const Command command{10, "what is in a network: layers, formats, scales, codes", declare};
+  return command;
+}
+
+}  // namespace bitwright::cli

@@ -1,0 +1,191 @@
+#include <algorithm>
+
+#include "shared.hpp"
+
+namespace bitwright::cli {
+namespace {
+
+struct Args {
+  std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last;
+  DataArgs data;
+  std::vector<std::string> exclude, operators, nodes;
+  int64_t samples = 0, batch = 0, batches = 0, opset = 0;
+  double percentile = 0;
+  bool no_fuse = false, float_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
+  bool print_recipe = false;
+};
+
+template <class E>
+E word_of(const std::string& option, const std::string& word, const std::vector<std::pair<std::string, E>>& words) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : words) {
+    if (name == word) return value;
+    names.push_back(name);
+  }
+  fail(ErrorCode::usage, option, " is '", word, "', it must be one of ", join(names, ", "));
+}
+
+const std::vector<std::pair<std::string, Method>> kModes = {
+    {"static", Method::static_ranges}, {"dynamic", Method::dynamic}, {"weight-only", Method::weight_only}};
+const std::vector<std::pair<std::string, Profile>> kProfiles = {
+    {"ort", Profile::ort}, {"real", Profile::real}, {"tflite", Profile::tflite}};
+const std::vector<std::pair<std::string, Edge>> kEdges = {{"float", Edge::keep_float}, {"8bit", Edge::eight_bits}};
+
+// The recipe with what the command line changes.
+Recipe recipe_of(const Args& a) {
+  Recipe r = load_recipe(a.recipe);
+  if (!a.mode.empty()) r.rules.method = word_of("--mode", a.mode, kModes);
+  if (!a.profile.empty()) r.profile = word_of("--profile", a.profile, kProfiles);
+  if (!a.first.empty()) r.rules.first = word_of("--first", a.first, kEdges);
+  if (!a.last.empty()) r.rules.last = word_of("--last", a.last, kEdges);
+  if (!a.observer.empty()) r.rules.observer = observer_named(a.observer).name;
+  if (!a.weights.empty()) set_format(r.rules.weight, a.weights);
+  if (!a.activations.empty()) set_format(r.rules.activation, a.activations);
+  if (!a.operators.empty()) r.rules.operators = a.operators;
+  r.rules.exclude.insert(r.rules.exclude.end(), a.exclude.begin(), a.exclude.end());
+  if (a.samples > 0) r.samples = a.samples;
+  if (a.batch > 0) r.batch = a.batch;
+  if (a.batches > 0) r.samples = a.batches * r.batch;
+  if (a.percentile > 0) r.observer.percentile = a.percentile;
+  if (a.opset > 0) r.opset = a.opset;
+  if (a.no_fuse) r.rules.fuse = false;
+  if (a.float_outputs) r.rules.quantize_outputs = false;
+  if (a.per_row) r.rules.per_row = true;
+  return r;
+}
+
+std::string ranges_table(const CalibrationReport& report, const std::vector<std::string>& nodes) {
+  TextTable table({"node", ">min", ">max", ">scale", ">zero point", ">scales", "observer", ">values"});
+  for (const SiteRange& r : report.ranges) {
+    if (r.site.side != Side::output) continue;
+    if (!nodes.empty() && std::find(nodes.begin(), nodes.end(), r.name) == nodes.end()) continue;
+    table.row({r.name, str(r.min), str(r.max), str(r.qparams.scale), str(r.qparams.zero), str(r.parameters), r.observer,
+               str(r.values)});
+  }
+  return table.text();
+}
+
+void check_nodes(const CalibrationReport& report, const std::vector<std::string>& nodes) {
+  std::vector<std::string> names;
+  for (const SiteRange& r : report.ranges) names.push_back(r.name);
+  for (const std::string& node : nodes) {
+    if (std::find(names.begin(), names.end(), node) != names.end()) continue;
+    const std::string near = nearest(node, names);
+    fail(ErrorCode::usage, "--nodes: no place '", node, "' was calibrated", near.empty() ? "" : "; did you mean '" + near + "'?");
+  }
+}
+
+// What was quantized, what not, and why: a line per reason, nodes of one reason together.
+std::string decisions_text(const std::vector<Decision>& decisions, bool all) {
+  std::string text;
+  for (const bool quantized : {true, false}) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+    int64_t total = 0;
+    for (const Decision& d : decisions) {
+      if (d.quantized != quantized) continue;
+      ++total;
+      const std::string why = str(d.op, ": ", d.why.rfind("absorbed", 0) == 0 ? "absorbed into the operator before" : d.why);
+      auto at = std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == why; });
+      if (at == reasons.end()) at = reasons.insert(reasons.end(), {why, {}});
+      at->second.push_back(d.name);
+    }
+    text += str(quantized ? "quantized: " : "kept float: ", total, total == 1 ? " node\n" : " nodes\n");
+    for (auto& [why, names] : reasons) {
+      const size_t shown = all ? names.size() : std::min<size_t>(3, names.size());
+      const std::vector<std::string> some(names.begin(), names.begin() + static_cast<ptrdiff_t>(shown));
+      text += str("  ", names.size(), " x ", why, " (", join(some, ", "), shown < names.size() ? ", ..." : "", ")\n");
+    }
+  }
+  return text;
+}
+
+Document document(const Quantized& q) {
+  DocumentList decisions, ranges;
+  for (const Decision& d : q.decisions)
+    decisions.push_back(Document().set("node", d.name).set("op", d.op).set("quantized", d.quantized).set("why", d.why));
+  for (const SiteRange& r : q.calibration.ranges)
+    ranges.push_back(Document().set("node", r.name).set("weights", r.site.side == Side::input).set("min", double{r.min})
+                         .set("max", double{r.max}).set("scale", double{r.qparams.scale}).set("zero_point", int64_t{r.qparams.zero})
+                         .set("scales", r.parameters).set("observer", r.observer));
+  return Document().set("decisions", decisions).set("ranges", ranges).set("seconds", q.seconds)
+      .set("recipe", to_document(q.recipe));
+}
+
+void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Context& c) {
+  const Prepared prepared = fuse(model, recipe);
+  Rules rules = recipe.rules;
+  if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
+  const Placement placement = place(prepared.model, rules);
+  const auto program = Program::compile(prepared.model, {.target = Target::floating});
+  const auto memory = program->memory(program->default_shapes(recipe.batch));
+  c.print(decisions_text(placement.decisions, a.all));
+  c.print(str("would calibrate ", needs_of(placement).size(), " places and write ", a.out.empty() ? "nothing" : a.out,
+              "; memory: ", human_bytes(static_cast<double>(memory.arena)), " of activations per thread, ",
+              human_bytes(static_cast<double>(memory.weights)), " of weights\n"));
+}
+
+void run_quantize(const Args& a, const Context& c) {
+  const Recipe recipe = recipe_of(a);
+  if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
+  if (a.out.empty() && !a.calibrate_only && !a.dry_run) fail(ErrorCode::usage, "quantize needs -o OUT, --calibrate-only or --dry-run");
+  const Model model = load(a.model);
+  if (a.dry_run) return dry_run(a, recipe, model, c);
+  std::unique_ptr<Dataset> data;
+  if (a.data.given()) data = a.data.open(&recipe.data);
+  const Quantized q = quantize(model, recipe, data.get(), c.sink, c.threads);
+  for (const std::string& note : q.notes) c.sink->note(note);
+  check_nodes(q.calibration, a.nodes);
+  if (!a.calibrate_only) {
+    const Saved saved = save(q, a.out);
+    const double before = file_bytes(a.model);
+    if (!c.json)
+      c.print(decisions_text(q.decisions, a.all) +
+              str(a.out, ": ", fixed(static_cast<double>(saved.bytes) / 1e6, 6), " MB, ",
+                  fixed(before / static_cast<double>(saved.bytes), 2), "x smaller, opset ", saved.opset, "; ",
+                  fixed(q.seconds, 1), " s\n"));
+  } else if (!c.json) {
+    c.print(ranges_table(q.calibration, a.nodes));
+  }
+  if (c.json) c.print(document(q));
+}
+
+Action declare(Options& o) {
+  auto a = std::make_shared<Args>();
+  o.positional("MODEL", a->model, "the float network (.onnx)");
+  o.option("-o,--output", a->out, "the file to write (.onnx)");
+  a->data.declare(o, "calibration data");
+  o.option("--recipe,--preset", a->recipe, "a preset (bitwright, fbgemm, x86, qnnpack, onednn, pytorch_default, onnxruntime, "
+                                           "tflite) or a .toml or .json file");
+  o.option("--mode", a->mode, "static, dynamic or weight-only");
+  o.option("--calibrate", a->samples, "records to calibrate on (recipe: 512)");
+  o.option("--batch", a->batch, "records per calibration batch (recipe: 16)");
+  o.option("--batches", a->batches, "calibrate on this many batches");
+  o.option("--observer", a->observer, "minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ...");
+  o.option("--percentile", a->percentile, "kept share in percent");
+  o.option("--weights", a->weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ...");
+  o.option("--activations", a->activations, "uint8, int8, uint4, ...");
+  o.option("--profile", a->profile, "arithmetic of requantization: ort, real or tflite");
+  o.option("--first", a->first, "the first layer: float or 8bit");
+  o.option("--last", a->last, "the last layer: float or 8bit");
+  o.list("--exclude", a->exclude, "nodes to keep float (names or patterns)");
+  o.list("--operators", a->operators, "only these operator types");
+  o.flag("--no-fuse", a->no_fuse, "no folding, no fusion: grids before and after every activation");
+  o.flag("--float-outputs", a->float_outputs, "results of the network stay float");
+  o.flag("--per-row", a->per_row, "dynamic: one activation scale per row");
+  o.option("--opset", a->opset, "of the written file");
+  o.flag("--calibrate-only", a->calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
+  o.list("--nodes", a->nodes, "with --calibrate-only: these nodes");
+  o.flag("--all", a->all, "name every node");
+  o.flag("--print-recipe", a->print_recipe, "print the complete recipe and stop");
+  o.flag("--dry-run", a->dry_run, "say what would happen");
+  return [a](const Context& c) { run_quantize(*a, c); };
+}
+
+}  // namespace
+
+const Command& command_quantize() {
+  static const Command command{20, "small numbers for a trained network: static, dynamic or weights alone", declare};
+  return command;
+}
+
+}  // namespace bitwright::cli

@@ -1,0 +1,138 @@
+// The only file that sees CLI11.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "command.hpp"
+#include "terminal.hpp"
+
+namespace bitwright::cli {
+
+void Options::positional(const std::string& name, std::string& target, const std::string& help, bool required) {
+  app_.add_option(name, target, help)->required(required);
+}
+void Options::positionals(const std::string& name, std::vector<std::string>& target, const std::string& help,
+                          bool required) {
+  app_.add_option(name, target, help)->required(required);
+}
+void Options::option(const std::string& names, std::string& target, const std::string& help) {
+  app_.add_option(names, target, help)->capture_default_str();
+}
+void Options::option(const std::string& names, int64_t& target, const std::string& help) {
+  app_.add_option(names, target, help)->capture_default_str();
+}
+void Options::option(const std::string& names, double& target, const std::string& help) {
+  app_.add_option(names, target, help)->capture_default_str();
+}
+void Options::list(const std::string& names, std::vector<std::string>& target, const std::string& help) {
+  app_.add_option(names, target, help)->delimiter(',');
+}
+void Options::flag(const std::string& names, bool& target, const std::string& help) {
+  app_.add_flag(names, target, help);
+}
+void Options::footer(const std::string& text) { app_.footer(text); }
+
+void Context::print(const std::string& text) const { std::fputs(text.c_str(), stdout); }
+void Context::print(const Document& document) const { std::fputs((to_json(document) + "\n").c_str(), stdout); }
+
+std::vector<NamedCommand> commands() {
+  std::vector<NamedCommand> all;
+#define BW_ITEM(stem) \
+  extern const Command& command_##stem(); \
+  all.push_back({#stem, &command_##stem()});
+#include "cli_commands.inc"
+#undef BW_ITEM
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.command->order < b.command->order; });
+  return all;
+}
+
+namespace {
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+std::string unknown_argument(const CLI::App& app, const std::string& word, bool top) {
+  std::vector<std::string> known = option_names(app);
+  if (top)
+    for (const NamedCommand& c : commands()) known.push_back(c.name);
+  const std::string bare = word.substr(0, word.find('='));
+  const std::string near = nearest(bare, known);
+  const std::string what = word.rfind("-", 0) == 0 ? "unknown option '" : top ? "unknown command '" : "unexpected argument '";
+  return what + bare + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?") + " (" +
+         (top ? "bitwright --help" : "bitwright " + app.get_name() + " --help") + " lists them)";
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& e, const std::vector<std::string>& words) {
+  const CLI::App* sub = app.get_subcommands().empty() ? nullptr : app.get_subcommands().front();
+  const CLI::App& where = sub ? *sub : app;
+  std::string message = e.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&e)) {
+    std::vector<std::string> extras = where.remaining();
+    if (extras.empty()) extras = app.remaining();
+    if (!extras.empty()) message = unknown_argument(where, extras.front(), !sub);
+  } else if (!sub) {
+    message = words.empty() ? "a command is missing (bitwright --help lists them)" : unknown_argument(app, words.front(), true);
+  } else if (dynamic_cast<const CLI::RequiredError*>(&e)) {
+    message += str(" (bitwright ", sub->get_name(), " --help)");
+  }
+  std::fprintf(stderr, "bitwright: %s\n", message.c_str());
+  return 2;
+}
+
+int guarded(const std::function<void()>& action) {
+  try {
+    action();
+    return std::fflush(stdout) == 0 ? 0 : 1;
+  } catch (const Error& e) {
+    clear_progress();
+    std::fprintf(stderr, "bitwright: %s\n", e.what());
+    return e.code() == ErrorCode::usage ? 2 : 1;
+  } catch (const std::bad_alloc&) {
+    clear_progress();
+    std::fputs("bitwright: not enough memory\n", stderr);
+    return 1;
+  }
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  CLI::App app("Trained networks with small numbers: quantize, compare, run.", "bitwright");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "bitwright 0.1.0");
+  Context context;
+  bool quiet = false;
+  std::vector<std::pair<CLI::App*, Action>> actions;
+  for (const NamedCommand& named : commands()) {
+    CLI::App* sub = app.add_subcommand(named.name, named.command->about);
+    Options options(*sub);
+    actions.emplace_back(sub, named.command->declare(options));
+    sub->add_flag("--json", context.json, "print one JSON document instead of text");
+    sub->add_option("--threads", context.threads, "threads; 0: one per core")->capture_default_str()->check(CLI::Range(0, 1024));
+    sub->add_flag("-q,--quiet", quiet, "no progress and no notes");
+  }
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::CallForVersion& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    return usage_error(app, e, words);
+  }
+  TerminalSink sink(quiet);
+  context.sink = &sink;
+  for (const auto& [sub, action] : actions)
+    if (sub->parsed()) {
+      const Action& chosen = action;
+      return guarded([&] { chosen(context); });
+    }
+  return 2;
+}
+
+}  // namespace bitwright::cli

@@ -1,0 +1,36 @@
+// What several commands share: how a model, data and a recipe are named on the command line.
+#pragma once
+
+#include "api/api.hpp"
+#include "api/cost.hpp"
+#include "command.hpp"
+#include "report/table.hpp"
+
+namespace bitwright::cli {
+
+/// --data and what goes with it.
+struct DataArgs {
+  std::string path, select;
+  void declare(Options& options, const std::string& help);
+  bool given() const { return !path.empty(); }
+  /// `defaults`: the recipe's [data], used where nothing stands beside the data.
+  std::unique_ptr<Dataset> open(const DataOptions* defaults = nullptr) const;
+};
+
+/// A model and its programs, loaded once.
+struct Loaded {
+  std::string path;
+  Model model;
+  std::shared_ptr<const Program> program;
+  double file_bytes = 0;
+};
+/// target: "auto" (integers where the model is quantized), "float", "simulated", "integer".
+Loaded load_program(const std::string& path, const std::string& target);
+Target target_named(const std::string& name, const Model& model);
+/// The model file with its external data.
+double file_bytes(const std::string& path);
+
+/// The same words for the network's outcome in tables and JSON.
+Document to_document(const Metric& metric);
+
+}  // namespace bitwright::cli

@@ -1,0 +1,87 @@
+// The verbs of the library. Three lines do the main job:
+//
+//     Model model = load("resnet20.onnx");
+//     Quantized small = quantize(model, Recipe(), *open_dataset("cifar10/train.bin"));
+//     save(small, "resnet20_int8.onnx");
+#pragma once
+
+#include "api/metric.hpp"
+#include "api/recipe.hpp"
+
+namespace bitwright {
+
+/// Reads a model file (.onnx): Q/DQ patterns of other tools are folded into the table. Notes tell what was left alone.
+Model load(const std::string& path);
+
+struct Prepared {
+  Model model;                      // folded and fused, still float
+  std::vector<std::string> notes;   // what each pass did, what could not be folded
+};
+/// BatchNorm folding, identity removal and the recognition of composed operators; fuse() of the six steps.
+Prepared fuse(Model model, const Recipe& recipe = Recipe());
+
+struct Quantized {
+  Model model;
+  Recipe recipe;
+  std::vector<Decision> decisions;   // every node: quantized or not, and why
+  CalibrationReport calibration;
+  std::vector<std::string> notes;
+  std::string data;                  // description of the calibration data
+  double seconds = 0;
+};
+
+/// Static quantization needs `data`; dynamic and weight-only do not. Errors: usage (recipe against model), mismatch (data
+/// against model), numeric (weights or activations without a finite value), cancelled.
+Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data = nullptr, Sink* sink = nullptr,
+                   int threads = 0);
+inline Quantized quantize(const Model& model, const Recipe& recipe, const Dataset& data) {
+  return quantize(model, recipe, &data);
+}
+
+struct Saved {
+  size_t bytes = 0;
+  int opset = 0;
+};
+/// Writes QDQ ONNX with recipe and manifest in its metadata, to a temporary name; reads it back, runs it on random inputs
+/// and compares with the model before the file gets its name. Error{io}, Error{mismatch} if the file does not do the same.
+Saved save(const Model& model, const std::string& path, int64_t opset = 0);
+Saved save(const Quantized& quantized, const std::string& path);
+
+/// What the manifest of a written model says: version, recipe, data, hashes of the files it was made from.
+std::map<std::string, std::string> manifest(const Quantized& quantized);
+
+/// The batches of a data set for a network: `samples` records at most, `batch` per run.
+Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch);
+
+/// Random inputs that fit the program: normal numbers for floats, small ones for integers; the same for equal seeds.
+std::vector<Tensor> random_inputs(std::span<const Port> inputs, int64_t batch, uint64_t seed);
+
+// ---- The six steps as PyTorch names them (mission A1.10): fuse, add_quant_stubs, set_qconfig, prepare, calibrate, convert
+
+/// Marks the network's inputs and outputs as places where floats become codes and back. Here they are found by themselves.
+Model add_quant_stubs(Model model);
+/// Which places get which scheme.
+Placement set_qconfig(Model model, const Recipe& recipe);
+
+/// A float network with observers: its outputs are bit-identical to the float network's.
+class Observed {
+ public:
+  Observed(Placement placement, const Recipe& recipe);
+  /// Runs one batch, watches, and returns the float outputs.
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs);
+
+ private:
+  friend Model convert(Observed observed);
+  Placement placement_;
+  CalibrateOptions options_;
+  std::map<Site, Needs> needs_;
+  std::map<Site, Statistics> seen_;
+  std::shared_ptr<const Program> program_;
+};
+Observed prepare(Placement placement, const Recipe& recipe);
+/// Feeds every batch of the data.
+void calibrate(Observed& observed, const Batches& batches);
+/// The quantized model.
+Model convert(Observed observed);
+
+}  // namespace bitwright

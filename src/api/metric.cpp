@@ -1,0 +1,280 @@
+#include "api/metric.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+#include <thread>
+
+namespace bitwright {
+namespace {
+
+// What one batch contributes; parts are added in the order of the batches.
+struct Part {
+  int64_t n = 0, correct = 0;
+  double bits = 0, signal = 0, noise = 0, max_error = 0, seconds = 0;
+  std::vector<int32_t> classes;
+  std::vector<double> similarities, targets;
+};
+
+[[noreturn]] void unsuited(const Tensor& output, int64_t records, std::string_view wanted) {
+  fail(ErrorCode::mismatch, "the network's first output has shape ", to_string(output.shape()), " for ", records,
+       " records; ", wanted);
+}
+
+int64_t argmax(const float* row, int64_t n) { return std::max_element(row, row + n) - row; }
+
+void judge_classes(const Tensor& output, const Batch& batch, Part& part) {
+  if (output.elements() == 0 || output.elements() % batch.records != 0)
+    unsuited(output, batch.records, "classification wants one row of scores per record");
+  const Tensor scores = to_f32(output);
+  const int64_t classes = scores.elements() / batch.records;
+  for (int64_t i = 0; i < batch.records; ++i) {
+    const int64_t label = batch.labels[static_cast<size_t>(i)];
+    if (label < 0 || label >= classes)
+      fail(ErrorCode::mismatch, "label ", label, " is out of range: the network knows ", classes,
+           " classes (label_offset in the data's description shifts labels)");
+    const int64_t answer = argmax(scores.values<float>().data() + i * classes, classes);
+    part.classes.push_back(static_cast<int32_t>(answer));
+    part.correct += answer == label;
+    ++part.n;
+  }
+}
+
+void judge_tokens(const Tensor& output, const Batch& batch, Part& part) {
+  const auto positions = static_cast<int64_t>(batch.labels.size());
+  if (positions == 0 || output.elements() % positions != 0)
+    unsuited(output, batch.records, "next-token prediction wants one row of scores per position");
+  const Tensor scores = to_f32(output);
+  const int64_t vocabulary = scores.elements() / positions;
+  for (int64_t i = 0; i < positions; ++i) {
+    const int64_t label = batch.labels[static_cast<size_t>(i)];
+    if (label < 0) continue;
+    if (label >= vocabulary) fail(ErrorCode::mismatch, "token ", label, " is not among the network's ", vocabulary);
+    const float* row = scores.values<float>().data() + i * vocabulary;
+    const int64_t answer = argmax(row, vocabulary);
+    double sum = 0;
+    for (int64_t k = 0; k < vocabulary; ++k) sum += std::exp(static_cast<double>(row[k]) - row[answer]);
+    part.bits += (std::log(sum) + row[answer] - row[label]) / std::log(2.0);
+    part.correct += answer == label;
+    ++part.n;
+  }
+}
+
+// Mean over the positions that the mask keeps: [B,T,D] -> [B,D].
+Tensor pooled(const Tensor& output, const Tensor* mask) {
+  if (output.rank() == 2) return output;
+  const int64_t rows = output.dim(0), length = output.dim(1), width = output.dim(2);
+  Tensor result(DType::f32, {rows, width});
+  for (int64_t b = 0; b < rows; ++b)
+    for (int64_t t = 0; t < length; ++t) {
+      if (mask && value_as_double(*mask, b * length + t) == 0) continue;
+      const float* from = output.values<float>().data() + (b * length + t) * width;
+      float* to = result.values<float>().data() + b * width;
+      for (int64_t k = 0; k < width; ++k) to[k] += from[k];
+    }
+  return result;  // the cosine does not see the missing division by the number of positions
+}
+
+double cosine(const float* a, const float* b, int64_t n) {
+  double ab = 0, aa = 0, bb = 0;
+  for (int64_t i = 0; i < n; ++i) ab += double{a[i]} * b[i], aa += double{a[i]} * a[i], bb += double{b[i]} * b[i];
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
+void judge_pairs(const Tensor& output, const Tensor* mask, const Batch& batch, Part& part) {
+  if ((output.rank() != 2 && output.rank() != 3) || output.dim(0) % 2 != 0)
+    unsuited(output, batch.records, "similarity wants [rows, width] or [rows, positions, width]");
+  const Tensor rows = pooled(to_f32(output), mask);
+  const float* row = rows.values<float>().data();
+  const int64_t width = rows.dim(1), pairs = rows.dim(0) / 2;
+  for (int64_t i = 0; i < pairs; ++i) {
+    part.similarities.push_back(cosine(row + 2 * i * width, row + (2 * i + 1) * width, width));
+    part.targets.push_back(batch.targets[static_cast<size_t>(i)]);
+  }
+  part.n += pairs;
+}
+
+void judge_outputs(const std::vector<Tensor>& outputs, const Batch& batch, Part& part) {
+  for (size_t k = 0; k < std::min(outputs.size(), batch.expected.size()); ++k) {
+    const Tensor got = to_f32(outputs[k]), want = to_f32(batch.expected[k]);
+    if (got.elements() != want.elements())
+      fail(ErrorCode::mismatch, "output ", k, " has shape ", to_string(got.shape()), ", the data expect ",
+           to_string(want.shape()));
+    for (size_t i = 0; i < got.values<float>().size(); ++i) {
+      const double w = want.values<float>()[i], d = got.values<float>()[i] - w;
+      part.signal += w * w;
+      part.noise += d * d;
+      part.max_error = std::max(part.max_error, std::abs(d));
+    }
+  }
+  part.n += batch.records;
+}
+
+const Tensor* mask_of(std::span<const Port> ports, const std::vector<Tensor>& inputs) {
+  for (size_t i = 0; i < ports.size(); ++i)
+    if (ports[i].name == "attention_mask") return &inputs[i];
+  return nullptr;
+}
+
+Part judge(Run& run, const Dataset& data, const Batch& batch) {
+  using Clock = std::chrono::steady_clock;
+  Part part;
+  const std::vector<Tensor> inputs = bind_inputs(run.program().inputs(), data, batch);
+  const auto start = Clock::now();
+  const std::vector<Tensor>& outputs = run(inputs);
+  part.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  switch (data.task()) {
+    case Task::classify: judge_classes(outputs[0], batch, part); break;
+    case Task::next_token: judge_tokens(outputs[0], batch, part); break;
+    case Task::similarity: judge_pairs(outputs[0], mask_of(run.program().inputs(), inputs), batch, part); break;
+    case Task::compare: judge_outputs(outputs, batch, part); break;
+    case Task::none: break;
+  }
+  return part;
+}
+
+Metric total(Task task, const std::vector<Part>& parts) {
+  Metric m;
+  m.task = task;
+  double signal = 0, noise = 0;
+  std::vector<double> similarities, targets;
+  for (const Part& part : parts) {
+    m.n += part.n;
+    m.correct += part.correct;
+    m.bits += part.bits;
+    m.seconds += part.seconds;
+    m.max_error = std::max(m.max_error, part.max_error);
+    signal += part.signal, noise += part.noise;
+    m.classes.insert(m.classes.end(), part.classes.begin(), part.classes.end());
+    similarities.insert(similarities.end(), part.similarities.begin(), part.similarities.end());
+    targets.insert(targets.end(), part.targets.begin(), part.targets.end());
+  }
+  if (m.n > 0) m.bits /= static_cast<double>(m.n);
+  m.snr_db = noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
+  m.spearman = spearman_correlation(similarities, targets);
+  wilson_interval(m.correct, m.n, m.low, m.high);
+  return m;
+}
+
+}  // namespace
+
+void wilson_interval(int64_t correct, int64_t n, double& low, double& high) {
+  low = 0, high = n > 0 ? 1 : 0;
+  if (n <= 0) return;
+  const double z = 1.959963984540054, count = static_cast<double>(n), p = static_cast<double>(correct) / count;
+  const double centre = p + z * z / (2 * count), spread = z * std::sqrt(p * (1 - p) / count + z * z / (4 * count * count));
+  low = std::max(0.0, (centre - spread) / (1 + z * z / count));
+  high = std::min(1.0, (centre + spread) / (1 + z * z / count));
+}
+
+namespace {
+
+std::vector<double> ranks(std::span<const double> values) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+  std::vector<double> result(values.size());
+  for (size_t i = 0; i < order.size();) {
+    size_t j = i;
+    while (j < order.size() && values[order[j]] == values[order[i]]) ++j;
+    for (size_t k = i; k < j; ++k) result[order[k]] = static_cast<double>(i + j - 1) / 2;
+    i = j;
+  }
+  return result;
+}
+
+}  // namespace
+
+double spearman_correlation(std::span<const double> a, std::span<const double> b) {
+  BW_CHECK(a.size() == b.size());
+  const std::vector<double> ra = ranks(a), rb = ranks(b);
+  const double mean = (static_cast<double>(a.size()) - 1) / 2;
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    ab += (ra[i] - mean) * (rb[i] - mean);
+    aa += (ra[i] - mean) * (ra[i] - mean);
+    bb += (rb[i] - mean) * (rb[i] - mean);
+  }
+  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+}
+
+int64_t batch_of(std::span<const Port> inputs, int64_t wanted) {
+  for (const Port& port : inputs)
+    if (port.has_shape && !port.shape.empty() && port.shape[0] >= 0) return std::max<int64_t>(1, port.shape[0]);
+  return wanted;
+}
+
+std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& data, const Batch& batch) {
+  const std::vector<std::string> names = data.input_names();
+  std::vector<Tensor> bound;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    size_t at = batch.inputs.size();
+    for (size_t k = 0; k < names.size() && k < batch.inputs.size(); ++k)
+      if (!names[k].empty() && names[k] == inputs[i].name) at = k;
+    const bool by_position = i < batch.inputs.size() && (i >= names.size() || names[i].empty());
+    if (at == batch.inputs.size() && by_position) at = i;
+    if (at == batch.inputs.size() && inputs.size() == 1 && batch.inputs.size() == 1) at = 0;
+    if (at == batch.inputs.size())
+      fail(ErrorCode::mismatch, "the data (", data.description(), ") give nothing for the network's input '",
+           inputs[i].name, "'");
+    const Tensor& tensor = batch.inputs[at];
+    bool fits = !inputs[i].has_shape || inputs[i].shape.size() == tensor.shape().size();
+    for (size_t d = 0; fits && inputs[i].has_shape && d < tensor.shape().size(); ++d)
+      fits = inputs[i].shape[d] < 0 || inputs[i].shape[d] == tensor.shape()[d];
+    if (!fits) {
+      Shape wanted = inputs[i].shape;
+      for (int64_t& extent : wanted) extent = std::max<int64_t>(extent, -1);
+      fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", to_string(wanted),
+           " (-1: any), the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
+    }
+    bound.push_back(tensor);
+  }
+  return bound;
+}
+
+Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options) {
+  if (data.task() == Task::none)
+    fail(ErrorCode::usage, "the data (", data.description(), ") have no labels or expected outputs to judge by");
+  const int64_t batch = batch_of(program->inputs(), options.batch);
+  const int64_t count = (data.size() + batch - 1) / batch;
+  const int cores = options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int workers = static_cast<int>(std::clamp<int64_t>(count, 1, cores));
+  Threads threads(workers);
+  std::vector<std::unique_ptr<Run>> runs(static_cast<size_t>(workers));
+  std::vector<Part> parts(static_cast<size_t>(count));
+  for (int64_t begin = 0; begin < count; begin += workers) {
+    report_progress(options.sink, "evaluating", begin * batch, data.size());
+    threads.run(std::min<int64_t>(workers, count - begin), [&](int64_t k) {
+      auto& run = runs[static_cast<size_t>(k)];
+      if (!run) run = std::make_unique<Run>(program, RunOptions{std::max(1, cores / workers)});
+      parts[static_cast<size_t>(begin + k)] = judge(*run, data, data.batch((begin + k) * batch, batch));
+    });
+  }
+  report_progress(options.sink, "evaluating", data.size(), data.size());
+  return total(data.task(), parts);
+}
+
+std::string describe(const Metric& m) {
+  char text[160];
+  const auto count = static_cast<long long>(m.n), right = static_cast<long long>(m.correct);
+  switch (m.task) {
+    case Task::classify:
+      std::snprintf(text, sizeof text, "%.2f %% (%lld of %lld, 95 %%: %.2f ... %.2f)", 100 * m.accuracy(), right, count,
+                    100 * m.low, 100 * m.high);
+      break;
+    case Task::next_token:
+      std::snprintf(text, sizeof text, "%.2f %% next tokens (%lld of %lld), %.3f bits per token, perplexity %.3f",
+                    100 * m.accuracy(), right, count, m.bits, std::exp2(m.bits));
+      break;
+    case Task::similarity: std::snprintf(text, sizeof text, "Spearman %.4f over %lld pairs", m.spearman, count); break;
+    case Task::compare:
+      std::snprintf(text, sizeof text, "SNR %.1f dB, largest error %.3g, %lld records", m.snr_db, m.max_error, count);
+      break;
+    case Task::none: return "nothing to judge by";
+  }
+  return text;
+}
+
+}  // namespace bitwright

@@ -1,0 +1,49 @@
+// How good a network is on some data: run it over a data set and judge its outputs by the truth beside the inputs.
+#pragma once
+
+#include <functional>
+
+#include "core/sink.hpp"
+#include "io/data/dataset.hpp"
+#include "runtime/program.hpp"
+
+namespace bitwright {
+
+struct Metric {
+  Task task = Task::none;
+  int64_t n = 0, correct = 0;      // classify, next_token
+  double low = 0, high = 0;        // Wilson's 95 % interval of the share of correct ones
+  double bits = 0;                 // next_token: bits per token
+  double spearman = 0;             // similarity
+  double snr_db = 0, max_error = 0;  // compare: against the given outputs
+  double seconds = 0;              // in the network, all threads together
+  std::vector<int32_t> classes;    // classify: the answer for each record, in order
+
+  double accuracy() const { return n > 0 ? static_cast<double>(correct) / static_cast<double>(n) : 0; }
+};
+
+/// Wilson's score interval at 95 %: never leaves [0, 1].
+void wilson_interval(int64_t correct, int64_t n, double& low, double& high);
+/// Rank correlation; equal values share their mean rank. 0 when one side is constant.
+double spearman_correlation(std::span<const double> a, std::span<const double> b);
+
+struct EvaluateOptions {
+  int threads = 0;      // 0: one per core
+  int64_t batch = 32;   // records, where the network takes any number
+  Sink* sink = nullptr;
+};
+
+/// The inputs of a batch in the order of the program's inputs: by name where the data names them, else by position.
+/// Error{mismatch} names the input that the data lack or the size that does not fit.
+std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& data, const Batch& batch);
+/// Records per run: `wanted` when the first extent of the inputs is free, else that extent.
+int64_t batch_of(std::span<const Port> inputs, int64_t wanted);
+
+/// Runs the program over all records. Similarity: cosine of the mean of the output over the attention mask (rank 3) or of
+/// the output itself (rank 2). Errors: mismatch (outputs that do not suit the task), usage (data without truth).
+Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options = {});
+
+/// "91.41 % (4556 of 4984, 90.60 ... 92.16)" and its like for the other tasks.
+std::string describe(const Metric& metric);
+
+}  // namespace bitwright

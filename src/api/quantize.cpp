@@ -1,0 +1,98 @@
+#include <chrono>
+#include <random>
+
+#include "api/api.hpp"
+
+namespace bitwright {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<Port> input_ports(const Graph& graph) {
+  std::vector<Port> ports;
+  for (const ValueId id : graph.inputs) {
+    const Value& value = graph.value(id);
+    ports.push_back({value.name, value.dtype, value.has_shape, value.shape});
+  }
+  return ports;
+}
+
+Rules with_defaults(Rules rules) {
+  if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
+  return rules;
+}
+
+void check_any_quantized(const Quantized& result) {
+  for (const Decision& decision : result.decisions)
+    if (decision.quantized) return;
+  std::string why = "the network has no operators";
+  for (const Decision& decision : result.decisions)
+    if (decision.op == "Conv" || decision.op == "Gemm" || decision.op == "MatMul") why = decision.name + ": " + decision.why;
+  fail(ErrorCode::usage, "nothing would be quantized (", why, ")");
+}
+
+}  // namespace
+
+Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch) {
+  const std::vector<Port> ports = input_ports(model.graph);
+  const int64_t size = batch_of(ports, batch), records = std::min(samples, data.size());
+  return {(records + size - 1) / size, [&data, ports, size, records](int64_t i) {
+            return bind_inputs(ports, data, data.batch(i * size, std::min(size, records - i * size)));
+          }};
+}
+
+Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data, Sink* sink, int threads) {
+  const auto start = std::chrono::steady_clock::now();
+  if (!model.quantization.empty())
+    fail(ErrorCode::usage, "the model is quantized already (", model.quantization.at.size(),
+         " places); quantize the float model it was made from");
+  Quantized result;
+  result.recipe = recipe;
+  Prepared prepared = fuse(model, recipe);
+  result.notes = std::move(prepared.notes);
+  Placement placement = place(std::move(prepared.model), with_defaults(recipe.rules));
+  placement.model.quantization.profile = recipe.profile;
+  result.decisions = placement.decisions;
+  check_any_quantized(result);
+  const CalibrateOptions options{threads, recipe.observer, recipe.weight_observer, sink};
+  const bool needs_data = !needs_of(placement).empty();
+  if (needs_data && !data)
+    fail(ErrorCode::usage, "static quantization needs calibration data; dynamic and weight-only do not");
+  Batches batches;
+  if (needs_data) {
+    batches = batches_of(placement.model, *data, recipe.samples, recipe.batch);
+    result.data = str(data->description(), ", first ", std::min(recipe.samples, data->size()), " records");
+  }
+  result.model = calibrate(std::move(placement), batches, options, &result.calibration);
+  for (const SiteRange& range : result.calibration.ranges)
+    if (range.dropped > 0)
+      result.notes.push_back(str("'", range.name, "' had ", range.dropped, " infinite or NaN values; they were left out"));
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+std::vector<Tensor> random_inputs(std::span<const Port> inputs, int64_t batch, uint64_t seed) {
+  std::mt19937_64 engine(seed);
+  const auto unit = [&] { return static_cast<float>(engine() >> 40) * 0x1p-24f; };
+  std::vector<Tensor> tensors;
+  for (const Port& port : inputs) {
+    Shape shape = port.shape;
+    for (int64_t& extent : shape)
+      if (extent < 0) extent = batch;
+    Tensor tensor(port.dtype, shape);
+    if (is_float(port.dtype) || is_integer(port.dtype))
+      dispatch(port.dtype, [&]<class T>(T*) {
+        for (T& v : tensor.values<T>()) {
+          const float x = unit() + unit() + unit() + unit() - 2;
+          if constexpr (std::is_integral_v<T>) v = static_cast<T>(x > 0);
+          else v = static_cast<T>(x);
+        }
+      });
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+}  // namespace bitwright
