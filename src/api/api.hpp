@@ -42,9 +42,10 @@ struct Saved {
   size_t bytes = 0;
   int opset = 0;
 };
-/// Writes QDQ ONNX with recipe and manifest in its metadata, to a temporary name; reads it back, runs it on random inputs
-/// and compares with the model before the file gets its name. Error{io}, Error{mismatch} if the file does not do the same.
+/// Writes QDQ ONNX. Error{unsupported, io}.
 Saved save(const Model& model, const std::string& path, int64_t opset = 0);
+/// The same with recipe and manifest in the metadata, under a temporary name; reads it back, runs it on random inputs and
+/// compares all bits with the model before the file gets its name. Error{mismatch} if it does not do the same.
 Saved save(const Quantized& quantized, const std::string& path);
 
 /// What the manifest of a written model says: version, recipe, data, hashes of the files it was made from.
