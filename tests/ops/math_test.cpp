@@ -160,5 +160,32 @@ TEST(Det, BatchesOfMatrices) {
   EXPECT_EQ(message_of("Det", {counting({2, 3})}), "node 'n' (Det): input has shape [2,3], wanted square matrices");
 }
 
+TEST(Signal, TransformAndItsInverse) {
+  for (const int64_t size : {1, 2, 6, 7, 16}) {
+    const Tensor x = counting({1, size, 1}, 1);
+    const Tensor y = run_op("DFT", {x})[0];
+    EXPECT_NEAR(y.values<float>()[0], static_cast<float>(size * (size + 1)) / 2, 1e-4f);  // the sum
+    const auto back = list<float>(run_op("DFT", {y}, {{"inverse", int64_t{1}}})[0]);
+    for (size_t i = 0; i < static_cast<size_t>(size); ++i) EXPECT_NEAR(back[2 * i], static_cast<float>(i + 1), 1e-5f);
+  }
+  expect_near(run_op("HannWindow", {ints({4})})[0], {0, 0.5f, 1, 0.5f});
+  EXPECT_EQ(message_of("DFT", {counting({4})}), "node 'n' (DFT): input has shape [4], wanted [...,1] or [...,2]");
+}
+
+TEST(Loss, IgnoredPlacesCountForNothing) {
+  const Tensor scores = floats({2, 2}, {0, 0, 5, 5}), classes = ints({1, -1});
+  const Attributes ignore = {{"ignore_index", int64_t{-1}}};
+  expect_near(run_op("SoftmaxCrossEntropyLoss", {scores, classes}, ignore)[0], {0.6931472f});
+  expect_near(run_op("NegativeLogLikelihoodLoss", {scores, ints({0, 1}), floats({2}, {1, 3})})[0], {-3.75f});
+  EXPECT_EQ(message_of("NegativeLogLikelihoodLoss", {scores, ints({0, 2})}),
+            "node 'n' (NegativeLogLikelihoodLoss): class 2 is outside 2");
+}
+
+TEST(NonMaxSuppression, DropsTheLowerOfTwoThatOverlap) {
+  const Tensor boxes = floats({1, 3, 4}, {0, 0, 1, 1, 0, 0.1f, 1, 1.1f, 0, 5, 1, 6}), scores = floats({1, 1, 3}, {0.8f, 0.9f, 0.3f});
+  const auto y = run_op("NonMaxSuppression", {boxes, scores, ints({3}), floats({}, {0.5f}), floats({}, {0})})[0];
+  EXPECT_EQ(list<int64_t>(y), (Ints{0, 0, 1, 0, 0, 2}));
+}
+
 }  // namespace
 }  // namespace bitwright
