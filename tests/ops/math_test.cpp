@@ -169,7 +169,7 @@ TEST(Signal, TransformAndItsInverse) {
     for (size_t i = 0; i < static_cast<size_t>(size); ++i) EXPECT_NEAR(back[2 * i], static_cast<float>(i + 1), 1e-5f);
   }
   expect_near(run_op("HannWindow", {ints({4})})[0], {0, 0.5f, 1, 0.5f});
-  EXPECT_EQ(message_of("DFT", {counting({4})}), "node 'n' (DFT): input has shape [4], wanted [...,1] or [...,2]");
+  EXPECT_EQ(message_of("DFT", {counting({4})}), "node 'n' (DFT): the signal has shape [4], wanted [...,n,1] or [...,n,2]");
 }
 
 TEST(Loss, IgnoredPlacesCountForNothing) {
@@ -178,7 +178,7 @@ TEST(Loss, IgnoredPlacesCountForNothing) {
   expect_near(run_op("SoftmaxCrossEntropyLoss", {scores, classes}, ignore)[0], {0.6931472f});
   expect_near(run_op("NegativeLogLikelihoodLoss", {scores, ints({0, 1}), floats({2}, {1, 3})})[0], {-3.75f});
   EXPECT_EQ(message_of("NegativeLogLikelihoodLoss", {scores, ints({0, 2})}),
-            "node 'n' (NegativeLogLikelihoodLoss): class 2 is outside 2");
+            "node 'n' (NegativeLogLikelihoodLoss): label 2 is outside 2 classes");
 }
 
 TEST(NonMaxSuppression, DropsTheLowerOfTwoThatOverlap) {
