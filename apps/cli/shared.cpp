@@ -2,17 +2,27 @@
 
 #include <filesystem>
 
+#include "core/mapped_file.hpp"
+
 namespace bitwright::cli {
 
 void DataArgs::declare(Options& options, const std::string& help) {
   options.option("--data", path, help + ": PATH or READER:PATH (cifar10:, idx:, images:, ...)");
   options.option("--select", select, "records: 'first 512', odd, even, 0:1000, 'shuffle 7' and combinations");
+  options.option("--data-options", options_file, "a .toml with resize, crop, mean, std, ... (else data.toml beside the data)");
 }
 
 std::unique_ptr<Dataset> DataArgs::open(const DataOptions* defaults) const {
   std::unique_ptr<Dataset> data;
-  const bool described = defaults && !to_toml(*defaults).empty();
-  data = described ? open_dataset(path, *defaults) : open_dataset(path);
+  if (!options_file.empty()) {
+    const MappedFile file = MappedFile::open(options_file);
+    DataOptions given = defaults ? *defaults : DataOptions();
+    apply_toml(given, {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()}, options_file);
+    data = open_dataset(path, given);
+  } else {
+    const bool described = defaults && !to_toml(*defaults).empty();
+    data = described ? open_dataset(path, *defaults) : open_dataset(path);
+  }
   return select.empty() ? std::move(data) : bitwright::select(std::move(data), select);
 }
 
