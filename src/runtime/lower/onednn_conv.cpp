@@ -1,6 +1,6 @@
 // Float convolution on oneDNN, channels last. (The name sorts behind "convolution": codes are asked first.)
 //
-// An image is cut into strips of output rows, each at least kStripMacs of work; a strip reads its rows of the source with
+// An image is cut into strips of output rows, each about kStripMacs of work; a strip reads its rows of the source with
 // as much padding as falls to it, so at most three kinds of strips (top, middle, bottom) are compiled.
 #include "runtime/onednn.hpp"
 
@@ -78,6 +78,10 @@ bool read_shape(const Lowering& lowering, const Node& node, Shape2d& s) {
   return s.pads[2] >= -s.h && s.pads[3] >= -s.w;
 }
 
+bool alike(const Strip& a, const Strip& b) {
+  return a.outs == b.outs && a.ins == b.ins && a.top == b.top && a.bottom == b.bottom;
+}
+
 Kind compile(const Shape2d& s, const Strip& strip, const dnnl::memory::desc* weights, bool bias,
              const Lowering::Tail& tail) {
   const Dims wd = s.groups == 1 ? Dims{s.oc, s.c, s.kh, s.kw} : Dims{s.groups, s.oc / s.groups, s.c / s.groups, s.kh, s.kw};
@@ -92,10 +96,8 @@ Kind compile(const Shape2d& s, const Strip& strip, const dnnl::memory::desc* wei
   return kind;
 }
 
-std::vector<Strip> cut(const Shape2d& s) {
-  constexpr int64_t kStripMacs = 4 << 20;
-  const int64_t row_macs = std::max<int64_t>(1, s.ow * s.oc * s.kh * s.kw * (s.c / s.groups));
-  const int64_t rows = std::min(s.oh, std::max<int64_t>(4, (kStripMacs + row_macs - 1) / row_macs));
+std::vector<Strip> cut(const Shape2d& s, int64_t wanted) {
+  const int64_t rows = (s.oh + wanted - 1) / wanted;
   std::vector<Strip> strips;
   for (int64_t out0 = 0; out0 < s.oh; out0 += rows) {
     Strip strip{.out0 = out0, .outs = std::min(rows, s.oh - out0)};
@@ -110,6 +112,30 @@ std::vector<Strip> cut(const Shape2d& s) {
   return strips;
 }
 
+/// One primitive per kind of strip; all read the weights in the layout of the first. False when some strip would fall to
+/// another implementation than the first (oneDNN's reference, at worst).
+bool compile_strips(OneDnnConvStep& step, bool bias, const Lowering::Tail& tail) {
+  step.kinds.clear();
+  step.scratch_bytes = 0;
+  for (size_t i = 0; i < step.strips.size(); ++i) {
+    Strip& strip = step.strips[i];
+    size_t same = 0;
+    while (same < i && !alike(step.strips[same], strip)) ++same;
+    if (same < i) {
+      strip.kind = step.strips[same].kind;
+      continue;
+    }
+    strip.kind = step.kinds.size();
+    dnnl::memory::desc fixed;
+    if (!step.kinds.empty()) fixed = step.kinds[0].desc.weights_desc();
+    step.kinds.push_back(compile(step.s, strip, step.kinds.empty() ? nullptr : &fixed, bias, tail));
+    const auto& desc = step.kinds.back().desc;
+    if (std::string_view(desc.impl_info_str()) != step.kinds[0].desc.impl_info_str()) return false;
+    step.scratch_bytes = std::max(step.scratch_bytes, static_cast<int64_t>(desc.scratchpad_desc().get_size()));
+  }
+  return true;
+}
+
 Reason lower_conv(Lowering& lowering, const Node& node) {
   if (!onednn_usable(lowering)) return "";
   auto step = std::make_unique<OneDnnConvStep>();
@@ -121,25 +147,13 @@ Reason lower_conv(Lowering& lowering, const Node& node) {
   const BufferId w = lowering.floats(node, 1), b = has_bias ? lowering.floats(node, 2) : kNoBuffer;
   const Tensor *weights = lowering.constant_of(w), *bias = has_bias ? lowering.constant_of(b) : nullptr;
   if (!weights || (has_bias && !bias)) return "its weights are computed at run time";
-  step->strips = cut(s);
+  const int64_t macs = s.oh * s.ow * s.oc * s.kh * s.kw * (s.c / s.groups);
+  constexpr int64_t kStripMacs = 4 << 20;
   try {
-    for (Strip& strip : step->strips) {
-      size_t same = 0;
-      const auto& all = step->strips;
-      for (same = 0; &all[same] != &strip; ++same)
-        if (all[same].outs == strip.outs && all[same].ins == strip.ins && all[same].top == strip.top &&
-            all[same].bottom == strip.bottom)
-          break;
-      if (&all[same] != &strip) {
-        strip.kind = all[same].kind;
-        continue;
-      }
-      strip.kind = step->kinds.size();
-      dnnl::memory::desc fixed;
-      if (!step->kinds.empty()) fixed = step->kinds[0].desc.weights_desc();
-      step->kinds.push_back(compile(s, strip, step->kinds.empty() ? nullptr : &fixed, has_bias, tail));
-      step->scratch_bytes = std::max(step->scratch_bytes,
-                                     static_cast<int64_t>(step->kinds.back().desc.scratchpad_desc().get_size()));
+    step->strips = cut(s, std::clamp<int64_t>(macs / kStripMacs, 1, std::max<int64_t>(1, s.oh / 4)));
+    if (!compile_strips(*step, has_bias, tail)) {
+      step->strips = cut(s, 1);
+      compile_strips(*step, has_bias, tail);
     }
     const Dims wd = s.groups == 1 ? Dims{s.oc, s.c, s.kh, s.kw} : Dims{s.groups, s.oc / s.groups, s.c / s.groups, s.kh, s.kw};
     step->weights = packed_constant(weights->values<float>().data(), dense(wd, s.groups == 1 ? Tag::oihw : Tag::goihw),
@@ -153,7 +167,7 @@ Reason lower_conv(Lowering& lowering, const Node& node) {
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = str("float Conv (oneDNN ", step->kinds[0].desc.impl_info_str(), ")");
   step->info.exact = false;
-  step->info.macs = s.n * s.oh * s.ow * s.oc * s.kh * s.kw * (s.c / s.groups);
+  step->info.macs = s.n * macs;
   step->info.bytes = 4 * (s.n * s.h * s.w * s.c + s.n * s.oh * s.ow * s.oc + weights->elements());
   step->reads = {lowering.floats(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(DType::f32, {s.n, s.oh, s.ow, s.oc});
