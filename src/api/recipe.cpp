@@ -118,6 +118,8 @@ Recipe::Recipe(const Preset& from) : preset(from.name), weight_observer(from.wei
   rules.activation = from.activation;
   rules.weight = from.weight;
   rules.observer = from.activation_observer;
+  // Float results cost nothing here and keep classes apart that an 8-bit grid would tie; other toolkits quantize them.
+  rules.quantize_outputs = from.name != "bitwright";
 }
 
 Recipe recipe_from(const Document& document, const std::string& where) {

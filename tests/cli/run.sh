@@ -70,7 +70,7 @@ expect 1 "bitwright: out.tflite: only ONNX files can be written; the name must e
 [ "$(wc -l <err.txt)" -le 1 ] || { echo "more than one line:"; cat err.txt; failed=1; }
 
 shows 'x smaller' quantize "$mlp" -o out.onnx --data good-images-idx3-ubyte --calibrate 4
-shows 'Quantize(scale=' inspect out.onnx
+shows 'zero_point=' inspect out.onnx
 shows 'of 4' evaluate out.onnx --data good-images-idx3-ubyte
 shows 'Size of the model (MB): ' compare "$mlp" out.onnx --data good-images-idx3-ubyte --seconds 0.01 --lines
 shows '"integer_share"' compare "$mlp" out.onnx --seconds 0.01 --json
