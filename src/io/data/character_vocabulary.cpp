@@ -1,20 +1,22 @@
+#include "io/data/character_vocabulary.hpp"
+
 #include <nlohmann/json.hpp>
 
-#include "io/data/character_vocabulary.hpp"
-#include "io/data/unicode.hpp"
+#include "core/utf8.hpp"
 
 namespace bitwright {
 
 std::map<char32_t, int64_t> parse_character_vocabulary(std::string_view json, CharacterMarks& marks,
                                                        const std::string& where) {
   const auto document = nlohmann::json::parse(json.begin(), json.end(), nullptr, false);
-  if (!document.is_object()) fail(ErrorCode::malformed, where, ": is not a JSON object of characters and their numbers");
+  if (!document.is_object())
+    fail(ErrorCode::malformed, where, ": is not a JSON object of characters and their numbers");
   std::map<char32_t, int64_t> ids;
   std::map<std::string, int64_t> named;
   for (const auto& [key, value] : document.items()) {
     if (!value.is_number_integer() || value < 0 || value > 1 << 30)
       fail(ErrorCode::malformed, where, ": '", key, "' has no number from 0 on");
-    const std::u32string characters = unicode::decode(key);
+    const std::u32string characters = decode_utf8(key);
     if (characters.size() == 1) {
       ids[characters[0]] = value.get<int64_t>();
     } else {

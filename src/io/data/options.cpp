@@ -1,18 +1,11 @@
-#define TOML_ASSERT(condition) static_assert(true)  // its parser asserts what a broken file makes false, then reports it
-#define TOML_MAX_NESTED_VALUES 16
-#define TOML_ENABLE_FORMATTERS 0
-#define TOML_ENABLE_WINDOWS_COMPAT 0
 #include "io/data/options.hpp"
 
-#include <toml++/toml.h>
-
-#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
-#include <functional>
 
 #include "io/data/reader.hpp"
-#include "io/data/unicode.hpp"
+#include "io/document/document.hpp"
 
 namespace bitwright {
 namespace {
@@ -21,44 +14,46 @@ constexpr int64_t kMostPixels = 16384;
 
 /// One value of the table with everything a message needs.
 struct Value {
-  const toml::node& node;
+  const Document& node;
   std::string_view key;
   const std::string& where;
 
   [[noreturn]] void refuse(std::string_view wanted) const {
-    fail(ErrorCode::usage, where, ": line ", node.source().begin.line, ": '", key, "' wants ", wanted);
+    fail(ErrorCode::usage, where, ": '", key, "' wants ", wanted);
   }
   int64_t integer(int64_t least, int64_t most) const {
-    const auto value = node.value_exact<int64_t>();
+    const auto* value = std::get_if<int64_t>(&node.value);
     if (!value || *value < least || *value > most) refuse(str("a whole number from ", least, " to ", most));
     return *value;
   }
   double number() const {
-    const auto value = node.is_number() ? node.value<double>() : std::nullopt;
-    if (!value || !std::isfinite(*value) || std::abs(*value) > 1e30) refuse("a number");
-    return *value;
+    const auto* whole = std::get_if<int64_t>(&node.value);
+    const auto* real = std::get_if<double>(&node.value);
+    const double value = whole ? static_cast<double>(*whole) : real ? *real : NAN;
+    if (!std::isfinite(value) || std::abs(value) > 1e30) refuse("a number");
+    return value;
   }
   bool boolean() const {
-    const auto value = node.value_exact<bool>();
+    const auto* value = std::get_if<bool>(&node.value);
     if (!value) refuse("true or false");
     return *value;
   }
   std::string text() const {
-    const auto value = node.value_exact<std::string>();
+    const auto* value = std::get_if<std::string>(&node.value);
     if (!value) refuse("a text in quotes");
     return *value;
   }
   /// Index of the text in `words`.
   size_t word(const std::vector<std::string>& words) const {
-    const auto value = node.value_exact<std::string>();
+    const auto* value = std::get_if<std::string>(&node.value);
     for (size_t i = 0; i < words.size(); ++i)
       if (value && *value == words[i]) return i;
     refuse(str("one of ", join(words, ", ")));
   }
   std::vector<Value> elements(size_t least, size_t most) const {
     std::vector<Value> out;
-    if (const toml::array* array = node.as_array()) {
-      for (const auto& element : *array) out.push_back({element, key, where});
+    if (const auto* list = std::get_if<DocumentList>(&node.value)) {
+      for (const Document& element : *list) out.push_back({element, key, where});
     } else {
       out.push_back(*this);
     }
@@ -137,107 +132,56 @@ void set_key(DataOptions& options, const Value& value) {
     names.push_back(key.name);
   }
   const std::string near = nearest(value.key, names);
-  fail(ErrorCode::usage, value.where, ": line ", value.node.source().begin.line, ": unknown key '", value.key, "'",
+  fail(ErrorCode::usage, value.where, ": unknown key '", value.key, "'",
        near.empty() ? str("; there are ", join(names, ", ")) : str("; did you mean '", near, "'?"));
 }
 
-// toml++ bounds nested values itself, but not the depth of dotted keys, which it destroys recursively.
-void refuse_deep(std::string_view line, const std::string& where) {
-  if (std::count(line.begin(), line.end(), '.') > 64) fail(ErrorCode::malformed, where, ": a line has too many dots");
+Document numbers(const std::vector<float>& values) {
+  DocumentList list;
+  for (const float value : values) list.push_back(std::strtod(str(value).c_str(), nullptr));  // 0.485, not 0.485000014
+  return list;
 }
 
-/// The same TOML in ASCII: characters outside it as \UXXXXXXXX, which double quotes understand. toml++ 3.3 runs into undefined
-/// behaviour at some of them that are not in quotes.
-std::string ascii_only(std::string_view toml, const std::string& where) {
-  std::string out;
-  for (const std::string_view line : lines_of(toml)) {
-    refuse_deep(line, where);
-    const bool has_literal = line.find('\'') != std::string_view::npos && line.front() != '#';
-    for (const char32_t c : unicode::decode(line)) {
-      if (c < 0x80) {
-        out += static_cast<char>(c);
-        continue;
-      }
-      if (c == 0xfffd) fail(ErrorCode::malformed, where, ": is not UTF-8");
-      if (has_literal) fail(ErrorCode::malformed, where, ": write '", line, "' with double quotes");
-      constexpr char digits[] = "0123456789abcdef";
-      out += "\\U";
-      for (int shift = 28; shift >= 0; shift -= 4) out += digits[(c >> shift) & 15];
-    }
-    out += '\n';
-  }
-  return out;
-}
-
-std::string in_quotes(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 32 || c == 127) {
-      constexpr char digits[] = "0123456789abcdef";
-      out += str("\\u00", digits[(c >> 4) & 15], digits[c & 15]);
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-  }
-  return out + "\"";
-}
-
-std::string list(const std::vector<float>& values) {
-  std::string out = "[";
-  for (size_t i = 0; i < values.size(); ++i) {
-    const std::string digits = str(values[i]);
-    const bool is_float = digits.find_first_of(".e") != std::string::npos;
-    out += str(i ? ", " : "", digits, is_float ? "" : ".0");
-  }
-  return out + "]";
-}
-
-std::string pair(int64_t first, int64_t second) { return str("[", first, ", ", second, "]"); }
+Document pair(int64_t first, int64_t second) { return DocumentList{first, second}; }
 
 }  // namespace
 
 void apply_toml(DataOptions& options, std::string_view toml, const std::string& where) {
-  toml::table table;
-  try {
-    table = toml::parse(ascii_only(toml, where), where);
-  } catch (const toml::parse_error& e) {
-    fail(ErrorCode::malformed, where, ": line ", e.source().begin.line, ": ", e.description());
-  }
-  for (const auto& [key, node] : table) set_key(options, {node, key.str(), where});
+  const Document document = parse_toml(toml, where);
+  for (const auto& [key, value] : std::get<DocumentTable>(document.value)) set_key(options, {value, key, where});
 }
 
 std::string to_toml(const DataOptions& o) {
   const DataOptions standard;
   const Preprocess& image = o.image;
-  std::string out;
-  const auto line = [&](bool differs, std::string_view key, const std::string& value) {
-    if (differs) out += str(key, " = ", value, "\n");
+  Document out{DocumentTable{}};
+  const auto line = [&](bool differs, const char* key, Document value) {
+    if (differs) out.set(key, std::move(value));
   };
-  line(!o.format.empty(), "format", in_quotes(o.format));
-  line(!o.split.empty(), "split", in_quotes(o.split));
-  line(!o.select.empty(), "select", in_quotes(o.select));
-  line(!o.input.empty(), "input", in_quotes(o.input));
-  line(o.classes != 0, "classes", str(o.classes));
-  line(o.label_offset != 0, "label_offset", str(o.label_offset));
-  line(image.resize_short != 0, "resize", str(image.resize_short));
+  line(!o.format.empty(), "format", o.format);
+  line(!o.split.empty(), "split", o.split);
+  line(!o.select.empty(), "select", o.select);
+  line(!o.input.empty(), "input", o.input);
+  line(o.classes != 0, "classes", o.classes);
+  line(o.label_offset != 0, "label_offset", o.label_offset);
+  line(image.resize_short != 0, "resize", image.resize_short);
   line(image.resize_height != 0, "resize", pair(image.resize_height, image.resize_width));
   line(image.interpolation != Interpolation::bilinear, "interpolation",
-       in_quotes(kInterpolations[static_cast<size_t>(image.interpolation)]));
+       kInterpolations[static_cast<size_t>(image.interpolation)]);
   line(image.crop_height != 0, "crop", pair(image.crop_height, image.crop_width));
-  line(image.scale != 1, "scale", str(image.scale));
-  line(!image.mean.empty(), "mean", list(image.mean));
-  line(!image.std.empty(), "std", list(image.std));
-  line(image.channels != Channels::as_stored, "channels", in_quotes(kChannels[static_cast<size_t>(image.channels)]));
-  line(image.layout != PixelLayout::nchw, "layout", in_quotes(kLayouts[static_cast<size_t>(image.layout)]));
-  line(image.raw, "raw", "true");
-  line(!o.text.vocabulary.empty(), "vocabulary", in_quotes(o.text.vocabulary));
-  line(o.text.max_length != standard.text.max_length, "max_length", str(o.text.max_length));
-  line(o.text.pad_to_max, "pad_to_max", "true");
-  line(!o.text.time_major, "time_major", "false");
-  line(o.audio.frame != 0, "frame", str(o.audio.frame));
-  line(o.audio.hop != 0, "hop", str(o.audio.hop));
-  return out;
+  line(image.scale != 1, "scale", image.scale);
+  line(!image.mean.empty(), "mean", numbers(image.mean));
+  line(!image.std.empty(), "std", numbers(image.std));
+  line(image.channels != Channels::as_stored, "channels", kChannels[static_cast<size_t>(image.channels)]);
+  line(image.layout != PixelLayout::nchw, "layout", kLayouts[static_cast<size_t>(image.layout)]);
+  line(image.raw, "raw", true);
+  line(!o.text.vocabulary.empty(), "vocabulary", o.text.vocabulary);
+  line(o.text.max_length != standard.text.max_length, "max_length", o.text.max_length);
+  line(o.text.pad_to_max, "pad_to_max", true);
+  line(!o.text.time_major, "time_major", false);
+  line(o.audio.frame != 0, "frame", o.audio.frame);
+  line(o.audio.hop != 0, "hop", o.audio.hop);
+  return to_toml(out);
 }
 
 DataOptions options_beside(const std::string& path) {

@@ -1,14 +1,9 @@
-// What BERT's tokenizer asks of Unicode: decoding UTF-8, folding case and accents, punctuation.
+// What BERT's tokenizer asks of Unicode: folding case and accents, spaces, punctuation.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace bitwright::unicode {
-
-/// The code points of a UTF-8 text; each byte that belongs to none becomes U+FFFD.
-std::u32string decode(std::string_view utf8);
-std::string encode(std::u32string_view text);
 
 /// Control, format and private characters, U+0000 and U+FFFD: removed before tokenizing. Tab and line ends are kept.
 bool is_dropped(char32_t c);

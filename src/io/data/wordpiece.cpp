@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/utf8.hpp"
 #include "io/data/reader.hpp"
 #include "io/data/unicode.hpp"
 
@@ -13,7 +14,7 @@ constexpr std::string_view kSpecial[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[M
 
 std::u32string normalized(std::string_view utf8) {
   std::u32string out;
-  for (const char32_t c : unicode::decode(utf8)) {
+  for (const char32_t c : decode_utf8(utf8)) {
     if (unicode::is_dropped(c)) continue;
     if (unicode::is_space(c)) {
       out.push_back(' ');
@@ -49,7 +50,8 @@ WordPiece::WordPiece(std::string_view vocabulary, const std::string& where) {
   const auto special = [&](const std::string& token) {
     const auto found = ids_.find(token);
     if (found == ids_.end())
-      fail(ErrorCode::malformed, where, ": the vocabulary has no ", token, "; wanted a BERT vocab.txt, one token a line");
+      fail(ErrorCode::malformed, where, ": the vocabulary has no ", token,
+           "; wanted a BERT vocab.txt, one token a line");
     return found->second;
   };
   unknown_ = special("[UNK]");
@@ -65,7 +67,7 @@ void WordPiece::append_word(std::u32string_view word, std::vector<int64_t>& out)
     const std::string prefix = start ? "##" : "";
     size_t end = word.size();
     for (; end > start; --end) {
-      const std::string piece = prefix + unicode::encode(word.substr(start, end - start));
+      const std::string piece = prefix + encode_utf8(word.substr(start, end - start));
       const auto found = piece.size() > longest_ ? ids_.end() : ids_.find(piece);
       if (found == ids_.end()) continue;
       out.push_back(found->second);

@@ -1,10 +1,14 @@
+#define TOML_ASSERT(condition) static_assert(true)  // its parser asserts what a broken file makes false, then reports it
+#define TOML_MAX_NESTED_VALUES 64
 #define TOML_EXCEPTIONS 1
 #define TOML_HEADER_ONLY 1
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 #include <toml++/toml.h>
 
 #include "core/error.hpp"
+#include "core/utf8.hpp"
 #include "io/document/document.hpp"
 
 namespace bitwright {
@@ -32,40 +36,28 @@ Document from_toml(const toml::node& node) {
   return text.str();
 }
 
-// One character of UTF-8 at `i`, which moves behind it; negative for bytes that are none.
-int32_t next_character(std::string_view text, size_t& i) {
-  const auto byte = [&](size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
-  const unsigned first = byte(i++);
-  if (first < 0x80) return static_cast<int32_t>(first);
-  const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : first >= 0xc2 ? 1 : -1;
-  if (more < 0 || first > 0xf4) return -1;
-  auto value = static_cast<int32_t>(first & (0x3fu >> more));
-  for (int k = 0; k < more; ++k, ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return -1;
-    value = (value << 6) | static_cast<int32_t>(byte(i) & 0x3f);
-  }
-  return value > 0x10ffff || (value >= 0xd800 && value < 0xe000) ? -1 : value;
+void append_escape(std::string& out, char32_t c) {
+  out += "\\U";
+  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(c >> shift) & 15];
 }
 
-// The same TOML in ASCII, characters outside it as \UXXXXXXXX, which double quotes understand: toml++ 3.3 runs into
-// undefined behaviour at some of them that are not in quotes. It also recurses into dotted keys.
+/// The same TOML in ASCII: characters outside it as \UXXXXXXXX, which double quotes understand. toml++ 3.3 runs into
+/// undefined behaviour at some of them that are not in quotes, and destroys tables of dotted keys recursively.
 std::string ascii_only(std::string_view toml, const std::string& name) {
   std::string out;
-  int dots = 0;
-  for (size_t i = 0; i < toml.size();) {
-    const int32_t c = next_character(toml, i);
-    if (c < 0) fail(ErrorCode::malformed, name, ": is not UTF-8");
-    dots = c == '\n' ? 0 : dots + (c == '.');
-    if (dots > 64) fail(ErrorCode::malformed, name, ": a line has too many dots");
-    if (c < 0x80) {
-      append(out, static_cast<char>(c));
-      continue;
+  int64_t number = 0;
+  if (toml.substr(0, 3) == "\xef\xbb\xbf") toml.remove_prefix(3);
+  for (const std::string& line : split(toml, '\n')) {
+    const std::string where = str(name, ", line ", ++number);
+    if (!is_utf8(line)) fail(ErrorCode::malformed, where, ": is not UTF-8");
+    if (std::count(line.begin(), line.end(), '.') > 256) fail(ErrorCode::malformed, where, ": has too many dots");
+    const bool has_literal = line.find('\'') != std::string::npos && line.front() != '#';
+    for (const char32_t c : decode_utf8(line)) {
+      if (c >= 0x80 && has_literal) fail(ErrorCode::malformed, where, ": write text outside ASCII in double quotes");
+      if (c >= 0x80) append_escape(out, c);
+      else out += static_cast<char>(c);
     }
-    const size_t begin = toml.rfind('\n', i - 1) + 1, end = toml.find('\n', i);
-    if (toml.substr(begin, end - begin).find('\'') != std::string_view::npos)  // there the escape would stay as it is
-      fail(ErrorCode::malformed, name, ": write '", toml.substr(begin, end - begin), "' with double quotes");
-    out += "\\U";
-    for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[(c >> shift) & 15];
+    out += '\n';
   }
   return out;
 }
@@ -73,15 +65,11 @@ std::string ascii_only(std::string_view toml, const std::string& name) {
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code < 0x20 || code == 127) {
-      out += "\\u00";
-      out += "0123456789abcdef"[code >> 4];
-      out += "0123456789abcdef"[code & 15];
-      continue;
-    }
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
+    if (c == '"' || c == '\\') append(out, '\\');
+    if (c == '\n') append(out, std::string_view("\\n"));
+    else if (c == '\t') append(out, std::string_view("\\t"));
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 127) append_escape(out, static_cast<unsigned char>(c));
+    else append(out, c);
   }
   return out + '"';
 }

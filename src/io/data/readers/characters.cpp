@@ -1,9 +1,9 @@
 // Text for a character model: each line that is not empty is a record, ids <BOS> c1 c2 ... and labels c1 c2 ... <EOS>.
 #include <algorithm>
 
+#include "core/utf8.hpp"
 #include "io/data/character_vocabulary.hpp"
 #include "io/data/text_dataset.hpp"
-#include "io/data/unicode.hpp"
 
 namespace bitwright {
 namespace {
@@ -53,7 +53,7 @@ class Characters : public Dataset {
  private:
   std::vector<int64_t> sequence(std::string_view line) const {
     std::vector<int64_t> ids{marks_.begin};
-    for (const char32_t c : unicode::decode(line)) {
+    for (const char32_t c : decode_utf8(line)) {
       const auto found = ids_.find(c);
       ids.push_back(found == ids_.end() ? marks_.unknown : found->second);
     }
@@ -68,9 +68,7 @@ class Characters : public Dataset {
   std::vector<std::string_view> lines_;
 };
 
-bool recognises(const DataPath& at) {
-  return at.extension == ".txt" && look_at(at.folder).holds("vocab.json");
-}
+bool recognises(const DataPath& at) { return at.extension == ".txt" && look_at(at.folder).holds("vocab.json"); }
 
 std::unique_ptr<Dataset> open(const DataPath& at, const DataOptions& options) {
   return std::make_unique<Characters>(at, options);

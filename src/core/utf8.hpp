@@ -1,0 +1,15 @@
+// UTF-8 to code points and back.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace bitwright {
+
+/// The code points of a text; each byte that belongs to none becomes U+FFFD.
+std::u32string decode_utf8(std::string_view text);
+std::string encode_utf8(std::u32string_view text);
+/// False where decode_utf8 would put U+FFFD for a byte.
+bool is_utf8(std::string_view text);
+
+}  // namespace bitwright
