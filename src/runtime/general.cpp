@@ -54,6 +54,10 @@ int64_t multiply_adds(const Node& node, const Tensor* x, const Tensor* w, const 
   if (!x || !w || !y) return 0;
   if (node.is("Conv")) return w->rank() < 2 ? 0 : y->elements() * (w->elements() / std::max<int64_t>(1, w->dim(0)));
   if (node.is("ConvTranspose")) return x->elements() * (w->elements() / std::max<int64_t>(1, w->dim(0)));
+  if ((node.is("LSTM") || node.is("GRU") || node.is("RNN")) && x->rank() == 3 && w->rank() == 3) {
+    const int64_t columns = w->dim(0) * w->dim(1), hidden = node.attr_int("hidden_size", 1);
+    return x->dim(0) * x->dim(1) * columns * (x->dim(2) + hidden);  // input and recurrent products
+  }
   if (node.is("MatMul") && x->rank() > 0) return y->elements() * x->dim(-1);
   if (node.is("Gemm") && x->rank() == 2) return y->elements() * x->dim(node.attr_int("transA", 0) ? 0 : 1);
   return 0;

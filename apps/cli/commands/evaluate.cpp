@@ -1,19 +1,29 @@
+#include "core/mapped_file.hpp"
 #include "shared.hpp"
 
 namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model, target = "auto";
+  std::string model, target = "auto", predictions;
   DataArgs data;
   int64_t batch = 32;
   bool lines = false;
 };
 
+/// One class a line, in the records' order.
+void write_predictions(const std::string& path, const Metric& metric) {
+  if (metric.classes.empty()) fail(ErrorCode::usage, "--predictions needs data with a class per record");
+  FileWriter file(path);
+  for (const auto predicted : metric.classes) file.write(str(predicted, "\n"));
+  file.commit();
+}
+
 void run_evaluate(const Args& args, const Context& c) {
   const auto data = args.data.open();
   const Loaded loaded = load_program(args.model, args.target);
   const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink});
+  if (!args.predictions.empty()) write_predictions(args.predictions, metric);
   if (c.json) return c.print(to_document(metric).set("model", args.model).set("data", data->description()));
   if (args.lines) {
     c.print("Size of the model (MB): " + fixed(loaded.file_bytes / 1e6, 6) + "\n");
@@ -29,6 +39,7 @@ Action declare(Options& o) {
   args->data.declare(o, "labelled data");
   o.option("--target", args->target, "auto, float, simulated or integer");
   o.option("--batch", args->batch, "records per run");
+  o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");
   o.flag("--lines", args->lines, "print the two lines 'Size of the model (MB)' and 'Accuracy'");
   return [args](const Context& c) {
     if (!args->data.given()) fail(ErrorCode::usage, "evaluate needs --data");
