@@ -1,5 +1,6 @@
 #include "shared.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/mapped_file.hpp"
@@ -8,21 +9,29 @@ namespace bitwright::cli {
 
 void DataArgs::declare(Options& options, const std::string& help) {
   options.option("--data", path, help + ": PATH or READER:PATH (cifar10:, idx:, images:, ...)");
+  options.option("--data-options", description, "how records become inputs: a .toml file, or its lines separated by ';' "
+                                            "(scale = 0.0039; mean = [0.5]; resize = 256; crop = 224)");
   options.option("--select", select, "records: 'first 512', odd, even, 0:1000, 'shuffle 7' and combinations");
-  options.option("--data-options", options_file, "a .toml with resize, crop, mean, std, ... (else data.toml beside the data)");
 }
 
-std::unique_ptr<Dataset> DataArgs::open(const DataOptions* defaults) const {
-  std::unique_ptr<Dataset> data;
-  if (!options_file.empty()) {
-    const MappedFile file = MappedFile::open(options_file);
-    DataOptions given = defaults ? *defaults : DataOptions();
-    apply_toml(given, {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()}, options_file);
-    data = open_dataset(path, given);
-  } else {
-    const bool described = defaults && !to_toml(*defaults).empty();
-    data = described ? open_dataset(path, *defaults) : open_dataset(path);
+namespace {
+
+// The lines themselves where there is a '=', else the file that holds them.
+void apply_description(DataOptions& options, std::string text) {
+  if (text.find('=') == std::string::npos) {
+    const MappedFile file = MappedFile::open(text);
+    return apply_toml(options, {reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()}, text);
   }
+  std::replace(text.begin(), text.end(), ';', '\n');
+  apply_toml(options, text, "--data-options");
+}
+
+}  // namespace
+
+std::unique_ptr<Dataset> DataArgs::open(const DataOptions* defaults) const {
+  DataOptions options = defaults ? *defaults : DataOptions();
+  if (!description.empty()) apply_description(options, description);
+  std::unique_ptr<Dataset> data = to_toml(options).empty() ? open_dataset(path) : open_dataset(path, options);
   return select.empty() ? std::move(data) : bitwright::select(std::move(data), select);
 }
 

@@ -10,7 +10,7 @@ namespace bitwright::cli {
 
 /// --data and what goes with it.
 struct DataArgs {
-  std::string path, select, options_file;
+  std::string path, select, description;
   void declare(Options& options, const std::string& help);
   bool given() const { return !path.empty(); }
   /// `defaults`: the recipe's [data], used where nothing stands beside the data.

@@ -27,6 +27,7 @@ struct Quantized {
   CalibrationReport calibration;
   std::vector<std::string> notes;
   std::string data;                  // description of the calibration data
+  std::map<std::string, std::string> sources;  // SHA-256 of the files it was made from, by role; the caller fills it
   double seconds = 0;
 };
 
@@ -49,6 +50,8 @@ Saved save(const Model& model, const std::string& path, int64_t opset = 0);
 /// Error{mismatch} if it does not do the same.
 Saved save(const Quantized& quantized, const std::string& path);
 
+/// 64 hexadecimal digits. Error{io}.
+std::string file_sha256(const std::string& path);
 /// What the manifest of a written model says: version, recipe, data, hashes of the files it was made from.
 std::map<std::string, std::string> manifest(const Quantized& quantized);
 

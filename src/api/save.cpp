@@ -81,11 +81,14 @@ Saved save(const Model& model, const std::string& path, int64_t opset) {
   return {written.bytes, written.opset};
 }
 
+std::string file_sha256(const std::string& path) { return sha256(MappedFile::open(path).bytes); }
+
 std::map<std::string, std::string> manifest(const Quantized& quantized) {
   std::map<std::string, std::string> m;
   m["bitwright.version"] = kVersion;
   m["bitwright.recipe"] = to_json(to_document(quantized.recipe), -1);
   if (!quantized.data.empty()) m["bitwright.data"] = quantized.data;
+  for (const auto& [role, hash] : quantized.sources) m["bitwright.sha256." + role] = hash;
   return m;
 }
 

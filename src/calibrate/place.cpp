@@ -108,8 +108,15 @@ class StaticPlacer {
     }
   }
 
+  // True when the node makes a result of the network, perhaps through operators that only move data.
   bool ends_graph(size_t i) const {
-    return std::count(graph_.outputs.begin(), graph_.outputs.end(), node(i).output()) > 0;
+    while (!std::count(graph_.outputs.begin(), graph_.outputs.end(), node(i).output())) {
+      const int64_t reader = uses_.single_reader(node(i).output());
+      if (reader < 0 || static_cast<size_t>(reader) <= i) return false;
+      i = static_cast<size_t>(reader);
+      if (!choices_[i].rule || choices_[i].rule->kind != Kind::shared) return false;
+    }
+    return true;
   }
 
   // True when the only reader of the node's output is a clamp that its requantization can absorb.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "shared.hpp"
 
@@ -11,7 +12,7 @@ struct Args {
   std::vector<std::string> exclude, operators, nodes;
   int64_t samples = 0, batch = 0, batches = 0, opset = 0;
   double percentile = 0;
-  bool no_fuse = false, float_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
+  bool no_fuse = false, float_outputs = false, code_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
   bool print_recipe = false;
 };
 
@@ -49,7 +50,7 @@ Recipe recipe_of(const Args& a) {
   if (a.percentile > 0) r.observer.percentile = a.percentile;
   if (a.opset > 0) r.opset = a.opset;
   if (a.no_fuse) r.rules.fuse = false;
-  if (a.float_outputs) r.rules.quantize_outputs = false;
+  if (a.float_outputs || a.code_outputs) r.rules.quantize_outputs = a.code_outputs;
   if (a.per_row) r.rules.per_row = true;
   return r;
 }
@@ -132,10 +133,12 @@ void run_quantize(const Args& a, const Context& c) {
   if (a.dry_run) return dry_run(a, recipe, model, c);
   std::unique_ptr<Dataset> data;
   if (a.data.given()) data = a.data.open(&recipe.data);
-  const Quantized q = quantize(model, recipe, data.get(), c.sink, c.threads);
+  Quantized q = quantize(model, recipe, data.get(), c.sink, c.threads);
   for (const std::string& note : q.notes) c.sink->note(note);
   check_nodes(q.calibration, a.nodes);
   if (!a.calibrate_only) {
+    q.sources["model"] = file_sha256(a.model);
+    if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
     const Saved saved = save(q, a.out);
     const double before = file_bytes(a.model);
     if (!c.json)
@@ -170,7 +173,8 @@ Action declare(Options& o) {
   o.list("--exclude", a->exclude, "nodes to keep float (names or patterns)");
   o.list("--operators", a->operators, "only these operator types");
   o.flag("--no-fuse", a->no_fuse, "no folding, no fusion: grids before and after every activation");
-  o.flag("--float-outputs", a->float_outputs, "results of the network stay float");
+  o.flag("--float-outputs", a->float_outputs, "results of the network stay float (the default preset's way)");
+  o.flag("--code-outputs", a->code_outputs, "results of the network become codes (the way of the other presets)");
   o.flag("--per-row", a->per_row, "dynamic: one activation scale per row");
   o.option("--opset", a->opset, "of the written file");
   o.flag("--calibrate-only", a->calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
