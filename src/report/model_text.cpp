@@ -56,6 +56,11 @@ const Grid* output_grid(const Model& model, const Uses& uses, const Node& node) 
   return nullptr;
 }
 
+std::string weights_text(const Grid& grid) {
+  if (grid.scale.elements() != 1 || grid.layout.kind != Layout::tensor) return describe(grid);
+  return str(grid.format->name, " per tensor (scale ", static_cast<float>(value_as_double(grid.scale, 0)), ")");
+}
+
 std::string module_text(const Model& model, const Uses& uses, const Node& node) {
   std::string prefix, weights;
   for (uint16_t i = 0; i < node.inputs.size(); ++i) {
@@ -63,7 +68,7 @@ std::string module_text(const Model& model, const Uses& uses, const Node& node) 
     if (!entry) continue;
     if (entry->when == When::at_run) prefix = "Dynamic";
     if (!entry->codes.empty() && entry->when == When::statically && !entry->chain.empty() && weights.empty())
-      weights = "weights=" + describe(entry->chain.back());
+      weights = "weights=" + weights_text(entry->chain.back());
   }
   const Grid* out = output_grid(model, uses, node);
   const bool linear = node.is("Gemm") || node.is("MatMul");
