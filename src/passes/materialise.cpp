@@ -169,11 +169,24 @@ class Materialiser {
     return clipped;
   }
 
-  /// Codes of a constant -> DQ, which takes the constant's name. Formats that ONNX lacks stay decoded values.
+  /// 16-bit floats without a scale: the constant in that type, and a Cast. Other formats that ONNX lacks: decoded values.
+  ValueId write_float_codes(const std::string& stem, const Entry& entry) {
+    const Grid& grid = entry.chain.back();
+    const DType type = entry.codes.dtype();
+    if ((type != DType::f16 && type != DType::bf16) || !grid.scale.empty() || !grid.table.empty())
+      return r_.add_constant(stem, dequantize(entry.codes, grid));
+    const ValueId result = r_.add_value(stem, DType::f32);
+    Node& cast = r_.add("Cast", {r_.add_constant(stem + "_" + std::string(grid.format->name), entry.codes)}, {result},
+                        unique(stem + "_Cast"));
+    cast.attributes["to"] = static_cast<int64_t>(DType::f32);
+    return result;
+  }
+
+  /// Codes of a constant -> DQ, which takes the constant's name.
   ValueId write_codes(ValueId value, const Entry& entry) {
     const Grid& grid = entry.chain.back();
-    if (!expressible(grid)) return value;
     const std::string stem = r_.graph().value(value).name;
+    if (!expressible(grid)) return write_float_codes(stem, entry);
     const DType file = grid.format->file;
     const ValueId codes = r_.add_constant(stem + "_quantized", pack_if(entry.codes, file));
     const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);

@@ -3,11 +3,11 @@
 // on the number of threads. The instruction set is capped at AVX512_CORE_BF16 (no AMX: engine.md section 5) and by BITWRIGHT_ISA.
 #pragma once
 
+#include "runtime/lowering.hpp"
+
 #ifdef BITWRIGHT_WITH_ONEDNN
 
 #include <oneapi/dnnl/dnnl.hpp>
-
-#include "runtime/lowering.hpp"
 
 namespace bitwright {
 

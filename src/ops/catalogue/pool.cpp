@@ -10,8 +10,6 @@ namespace bitwright {
 namespace {
 
 const QuantRule kShared = {.kind = QuantRule::Kind::shared};
-// The mean over a whole picture spans a small part of its input's range: on the input's grid most codes would be lost.
-const QuantRule kOwnGrid = {.kind = QuantRule::Kind::rescale};
 
 Shape with_planes(const Shape& x, const Shape& spatial) {
   Shape shape = {x[0], x[1]};
@@ -198,7 +196,7 @@ const Op kOps[] = {
      .quant = kShared},
     {.name = "AveragePool", .since = 19, .run = run_average_pool, .downgrade = downgrade_pool, .quant = kShared},
     {.name = "LpPool", .since = 18, .run = run_lp_pool, .downgrade = downgrade_pool},
-    {.name = "GlobalAveragePool", .run = run_global_average_pool, .quant = kOwnGrid},
+    {.name = "GlobalAveragePool", .run = run_global_average_pool, .quant = kShared},
     {.name = "GlobalMaxPool", .run = run_global_max_pool, .quant = kShared},
     {.name = "GlobalLpPool", .since = 2, .run = run_global_lp_pool},
 };
