@@ -29,7 +29,7 @@ class GeneralStep : public Step {
   Tensor outer(StepContext& context, ValueId id) const {
     for (const auto& [value, buffer] : outer_)
       if (value == id) return context.at(buffer);
-    BW_CHECK(!"nested graphs read only what was collected");
+    BW_CHECK(false && "nested graphs read only what was collected");
     return {};
   }
 
