@@ -99,8 +99,10 @@ void lift_movement(Rewriter& r, const Node& given) {
   if (quantizers.empty()) return;
   const Node node = given;
   const ValueId scale = quantizers[0].input(1), zero = quantizers[0].input(2);
-  for (size_t i = 0; i < count; ++i)
-    r.set_input(*r.node(node.id), i, dequantized(r, node.input(i), scale, zero, {}, g.value(node.input(i)).name + "_real"));
+  for (size_t i = 0; i < count; ++i) {  // adding nodes moves nodes: the reader is looked up afterwards
+    const ValueId real = dequantized(r, node.input(i), scale, zero, {}, g.value(node.input(i)).name + "_real");
+    r.set_input(*r.node(node.id), i, real);
+  }
   const size_t outputs = node.op == "Split" ? node.outputs.size() : 1;
   for (size_t i = 0; i < outputs; ++i) {
     if (node.outputs[i] == ValueId::none) continue;
