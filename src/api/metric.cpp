@@ -7,6 +7,8 @@
 #include <numeric>
 #include <thread>
 
+#include "io/data/array_file.hpp"
+
 namespace bitwright {
 namespace {
 
@@ -16,6 +18,7 @@ struct Part {
   double bits = 0, signal = 0, noise = 0, max_error = 0, seconds = 0;
   std::vector<int32_t> classes;
   std::vector<double> similarities, targets;
+  std::vector<Tensor> outputs;
 };
 
 [[noreturn]] void unsuited(const Tensor& output, int64_t records, std::string_view wanted) {
@@ -118,7 +121,7 @@ const Tensor* mask_of(std::span<const Port> ports, const std::vector<Tensor>& in
   return nullptr;
 }
 
-Part judge(Run& run, const Dataset& data, const Batch& batch) {
+Part judge(Run& run, const Dataset& data, const Batch& batch, bool keep_outputs) {
   using Clock = std::chrono::steady_clock;
   Part part;
   const std::vector<Tensor> inputs = bind_inputs(run.program().inputs(), data, batch);
@@ -132,6 +135,8 @@ Part judge(Run& run, const Dataset& data, const Batch& batch) {
     case Task::compare: judge_outputs(outputs, batch, part); break;
     case Task::none: break;
   }
+  if (keep_outputs)
+    for (const Tensor& output : outputs) part.outputs.push_back(output.clone());  // the run's own memory is used again
   return part;
 }
 
@@ -156,6 +161,16 @@ Metric total(Task task, const std::vector<Part>& parts) {
   m.spearman = spearman_correlation(similarities, targets);
   wilson_interval(m.correct, m.n, m.low, m.high);
   return m;
+}
+
+std::vector<Tensor> joined_outputs(std::span<const Port> ports, const std::vector<Part>& parts) {
+  std::vector<Tensor> joined;
+  for (size_t k = 0; k < ports.size(); ++k) {
+    std::vector<Tensor> pieces;
+    for (const Part& part : parts) pieces.push_back(part.outputs[k]);
+    joined.push_back(join_rows(pieces, str("output '", ports[k].name, "'")));
+  }
+  return joined;
 }
 
 }  // namespace
@@ -235,7 +250,7 @@ std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& dat
 }
 
 Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options) {
-  if (data.task() == Task::none)
+  if (data.task() == Task::none && !options.keep_outputs)
     fail(ErrorCode::usage, "the data (", data.description(), ") have no labels or expected outputs to judge by");
   const int64_t batch = batch_of(program->inputs(), options.batch);
   const int64_t count = (data.size() + batch - 1) / batch;
@@ -249,11 +264,13 @@ Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& da
     threads.run(std::min<int64_t>(workers, count - begin), [&](int64_t k) {
       auto& run = runs[static_cast<size_t>(k)];
       if (!run) run = std::make_unique<Run>(program, RunOptions{std::max(1, cores / workers)});
-      parts[static_cast<size_t>(begin + k)] = judge(*run, data, data.batch((begin + k) * batch, batch));
+      parts[static_cast<size_t>(begin + k)] = judge(*run, data, data.batch((begin + k) * batch, batch), options.keep_outputs);
     });
   }
   report_progress(options.sink, "evaluating", data.size(), data.size());
-  return total(data.task(), parts);
+  Metric metric = total(data.task(), parts);
+  if (options.keep_outputs) metric.outputs = joined_outputs(program->outputs(), parts);
+  return metric;
 }
 
 std::string describe(const Metric& m) {

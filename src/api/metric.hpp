@@ -18,6 +18,7 @@ struct Metric {
   double snr_db = 0, max_error = 0;  // compare: against the given outputs
   double seconds = 0;              // in the network, all threads together
   std::vector<int32_t> classes;    // classify: the answer for each record, in order
+  std::vector<Tensor> outputs;     // if kept: each output of the network for all records, joined along the first axis
 
   double accuracy() const { return n > 0 ? static_cast<double>(correct) / static_cast<double>(n) : 0; }
 };
@@ -31,6 +32,7 @@ struct EvaluateOptions {
   int threads = 0;      // 0: one per core
   int64_t batch = 32;   // records, where the network takes any number
   Sink* sink = nullptr;
+  bool keep_outputs = false;  // then data without truth will do, too
 };
 
 /// The inputs of a batch in the order of the program's inputs: by name where the data names them, else by position.
@@ -40,7 +42,8 @@ std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& dat
 int64_t batch_of(std::span<const Port> inputs, int64_t wanted);
 
 /// Runs the program over all records. Similarity: cosine of the mean of the output over the attention mask (rank 3) or of
-/// the output itself (rank 2). Errors: mismatch (outputs that do not suit the task), usage (data without truth).
+/// the output itself (rank 2). Errors: mismatch (outputs that do not suit the task, or differ in shape and cannot be
+/// joined), usage (data without truth).
 Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options = {});
 
 /// "91.41 % (4556 of 4984, 90.60 ... 92.16)" and its like for the other tasks.

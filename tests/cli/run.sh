@@ -81,6 +81,9 @@ expect 2 "bitwright: the model is quantized already ($(grep -o '[0-9]* quantized
   quantize out.onnx -o twice.onnx --data good-images-idx3-ubyte
 shows 'weights' quantize "$mlp" -o dynamic.onnx --mode dynamic
 shows 'weights' quantize "$mlp" -o half.onnx --mode weight-only --weights fp16
+shows 'of 4' evaluate out.onnx --data good-images-idx3-ubyte --batch 3 --outputs outputs.npz
+[ "$(python3 -m zipfile -l outputs.npz | wc -l)" = 2 ] || { echo "outputs.npz does not hold one array: $(python3 -m zipfile -l outputs.npz)"; failed=1; }
+rm -f outputs.npz
 left=$(ls | grep -vE '^(out|err)\.txt$|ubyte$|^(out|dynamic|half)\.onnx$' || true)
 [ -z "$left" ] || { echo "files left behind: $left"; failed=1; }
 exit $failed

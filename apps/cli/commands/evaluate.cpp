@@ -1,11 +1,12 @@
 #include "core/mapped_file.hpp"
+#include "io/data/array_file.hpp"
 #include "shared.hpp"
 
 namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model, target = "auto", predictions;
+  std::string model, target = "auto", predictions, outputs;
   DataArgs data;
   int64_t batch = 32;
   bool lines = false;
@@ -19,10 +20,17 @@ void write_predictions(const std::string& path, const Metric& metric) {
   file.commit();
 }
 
+void write_outputs(const std::string& path, const Program& program, const Metric& metric) {
+  std::vector<NamedTensor> arrays;
+  for (size_t i = 0; i < metric.outputs.size(); ++i) arrays.push_back({program.outputs()[i].name, metric.outputs[i]});
+  write_npz(path, arrays);
+}
+
 void run_evaluate(const Args& args, const Context& c) {
   const auto data = args.data.open();
   const Loaded loaded = load_program(args.model, args.target);
-  const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink});
+  const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink, !args.outputs.empty()});
+  if (!args.outputs.empty()) write_outputs(args.outputs, *loaded.program, metric);
   if (!args.predictions.empty()) write_predictions(args.predictions, metric);
   if (c.json) return c.print(to_document(metric).set("model", args.model).set("data", data->description()));
   if (args.lines) {
@@ -40,6 +48,7 @@ Action declare(Options& o) {
   o.option("--target", args->target, "auto, float, simulated or integer");
   o.option("--batch", args->batch, "records per run");
   o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");
+  o.option("--outputs", args->outputs, "write what the network computed, an array per output (.npz); needs no labels");
   o.flag("--lines", args->lines, "print the two lines 'Size of the model (MB)' and 'Accuracy'");
   return [args](const Context& c) {
     if (!args->data.given()) fail(ErrorCode::usage, "evaluate needs --data");

@@ -96,6 +96,27 @@ Tensor gather_rows(const Array& array, std::span<const int64_t> records) {
   return is_float(array.type) ? to_f32(out) : out;
 }
 
+Tensor join_rows(const std::vector<Tensor>& parts, const std::string& where) {
+  if (parts.size() == 1) return parts[0];
+  Shape shape = parts[0].shape();
+  for (size_t i = 1; i < parts.size(); ++i) {
+    Shape other = parts[i].shape();
+    const bool fits = !shape.empty() && other.size() == shape.size() && parts[i].dtype() == parts[0].dtype() &&
+                      std::equal(shape.begin() + 1, shape.end(), other.begin() + 1) && bits_of(parts[i].dtype()) >= 8;
+    if (!fits)
+      fail(ErrorCode::mismatch, where, ": ", to_string(shape), " and ", to_string(other),
+           " cannot be one batch; read one record at a time");
+    shape[0] += other[0];
+  }
+  Tensor whole(parts[0].dtype(), shape);
+  std::byte* at = whole.raw();
+  for (const Tensor& part : parts) {
+    if (part.bytes() > 0) std::memcpy(at, part.raw(), part.bytes());
+    at += part.bytes();
+  }
+  return whole;
+}
+
 std::unique_ptr<Dataset> array_dataset(std::vector<Array> arrays, const DataOptions& options,
                                        const std::string& where) {
   return std::make_unique<Arrays>(std::move(arrays), options, where);

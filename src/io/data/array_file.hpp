@@ -1,4 +1,4 @@
-// NumPy's .npy and .npz. Stored members stay in the mapped file; deflated ones are unpacked once.
+// NumPy's .npy and .npz, read and written. Stored members stay in the mapped file; deflated ones are unpacked once.
 #pragma once
 
 #include "io/data/reader.hpp"
@@ -22,8 +22,20 @@ std::vector<Array> parse_npz(const MappedFile& file);
 /// Records along the first axis of every array: [records] + shape[1:]. f64, f32 and f16 become f32.
 Tensor gather_rows(const Array& array, std::span<const int64_t> records);
 
+/// One tensor of all, along the first axis, which is the batch; a single tensor may have any shape. Error{mismatch} starts
+/// with `where`.
+Tensor join_rows(const std::vector<Tensor>& parts, const std::string& where);
+
 /// A Dataset of arrays: the one called `labels`, `label` or `y` holds the classes, the others are inputs by name.
 /// Error{mismatch} when the arrays differ in records or the labels are no integers.
 std::unique_ptr<Dataset> array_dataset(std::vector<Array> arrays, const DataOptions& options, const std::string& where);
+
+/// Writes arrays that NumPy reads: stored members, no compression. Types that NumPy lacks become f32. The file appears whole
+/// or not at all. Errors: io, unsupported (strings, 4 GB and more).
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+void write_npz(const std::string& path, std::span<const NamedTensor> arrays);
 
 }  // namespace bitwright

@@ -1,5 +1,6 @@
 // .npy, .npz, ONNX tensors, wav.
 #include "files.hpp"
+#include "io/data/array_file.hpp"
 #include "io/data/inflate.hpp"
 
 namespace bitwright {
@@ -111,6 +112,30 @@ TEST(Npz, ReadsStoredDeflatedAndZip64Members) {
     EXPECT_EQ(batch.inputs[0].dtype(), DType::i16);
     EXPECT_EQ(values_as_int(batch.inputs[0]), (std::vector<int64_t>{1, -1, 3, 4}));
   }
+}
+
+TEST(Npz, WhatIsWrittenIsRead) {
+  const Folder folder;
+  const Tensor x = Tensor::of<float>({2, 3}, std::vector<float>{1, -2, 3, 4, 5, 6.5f});
+  const Tensor y = Tensor::of<int64_t>({2}, std::vector<int64_t>{7, 8});
+  const std::vector<NamedTensor> arrays = {{"x", x}, {"y", y}};
+  write_npz(folder / "a.npz", arrays);
+  const Batch batch = open_dataset(folder / "a.npz")->batch(0, 2);
+  EXPECT_TRUE(identical(batch.inputs[0], x));
+  EXPECT_EQ(batch.labels, (std::vector<int64_t>{7, 8}));
+}
+
+TEST(Npz, ScalarsAndHalvesAreWrittenAsNumPyKnowsThem) {
+  const Folder folder;
+  const std::vector<NamedTensor> arrays = {{"s", Tensor::scalar(2.5f)}, {"b", Tensor(DType::bf16, {1})}};
+  write_npz(folder / "a.npz", arrays);
+  const std::vector<Array> read = parse_npz(MappedFile::open(folder / "a.npz"));
+  EXPECT_EQ(read[0].shape, Shape());
+  EXPECT_EQ(read[1].type, DType::f32);
+  const std::vector<NamedTensor> strings = {{"t", Tensor::of_strings({1}, {"no"})}};
+  EXPECT_EQ(message_of(folder, [&] { write_npz(folder / "t.npz", strings); }),
+            "t.npz: array 't' holds strings, which are not written");
+  EXPECT_FALSE(std::filesystem::exists(folder / "t.npz"));
 }
 
 std::string npz_error(const std::string& bytes) {

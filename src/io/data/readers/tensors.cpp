@@ -1,7 +1,7 @@
 // ONNX test data: folders with input_0.pb, input_1.pb... and output_0.pb..., each a TensorProto.
 #include <filesystem>
 
-#include "io/data/reader.hpp"
+#include "io/data/array_file.hpp"
 #include "io/onnx/onnx.hpp"
 
 namespace bitwright {
@@ -17,28 +17,6 @@ std::vector<Tensor> read_all(const std::string& folder, std::string_view kind) {
     if (!std::filesystem::exists(path, ignored)) return tensors;
     tensors.push_back(onnx::read_tensor_file(path));
   }
-}
-
-/// Along the first axis, which is the batch; a single tensor may have any shape.
-Tensor joined(const std::vector<Tensor>& parts, const std::string& where) {
-  if (parts.size() == 1) return parts[0];
-  Shape shape = parts[0].shape();
-  for (size_t i = 1; i < parts.size(); ++i) {
-    Shape other = parts[i].shape();
-    const bool fits = !shape.empty() && other.size() == shape.size() && parts[i].dtype() == parts[0].dtype() &&
-                      std::equal(shape.begin() + 1, shape.end(), other.begin() + 1) && bits_of(parts[i].dtype()) >= 8;
-    if (!fits)
-      fail(ErrorCode::mismatch, where, ": ", to_string(shape), " and ", to_string(other),
-           " cannot be one batch; read one record at a time");
-    shape[0] += other[0];
-  }
-  Tensor whole(parts[0].dtype(), shape);
-  std::byte* at = whole.raw();
-  for (const Tensor& part : parts) {
-    if (part.bytes() > 0) std::memcpy(at, part.raw(), part.bytes());
-    at += part.bytes();
-  }
-  return whole;
 }
 
 class TensorFolders : public Dataset {
@@ -71,7 +49,7 @@ class TensorFolders : public Dataset {
       for (size_t k = 0; k < tensors.size(); ++k) columns[k].push_back(tensors[k]);
     }
     std::vector<Tensor> out;
-    for (const auto& column : columns) out.push_back(joined(column, folders_.at(static_cast<size_t>(records[0]))));
+    for (const auto& column : columns) out.push_back(join_rows(column, folders_.at(static_cast<size_t>(records[0]))));
     return out;
   }
 
