@@ -8,7 +8,7 @@ DocumentReader::DocumentReader(const Document& table, std::string where, std::st
     : table_(table), where_(std::move(where)), path_(std::move(path)) {
   if (table.is_table()) return;
   const std::string name = path_.empty() ? "the top" : path_.substr(0, path_.size() - 1);
-  fail(ErrorCode::usage, where_, ": ", name, " wants a table, got ", kind_of(table));
+  fail(ErrorCode::usage, place_of(table, where_), ": ", name, " wants a table, got ", kind_of(table));
 }
 
 const Document* DocumentReader::find(std::string_view key) {
@@ -17,7 +17,7 @@ const Document* DocumentReader::find(std::string_view key) {
 }
 
 void DocumentReader::refuse(std::string_view key, std::string_view wanted, const Document& got) const {
-  fail(ErrorCode::usage, where_, ": ", path_, key, " wants ", wanted, ", got ", kind_of(got));
+  fail(ErrorCode::usage, place_of(got, where_), ": ", path_, key, " wants ", wanted, ", got ", kind_of(got));
 }
 
 void DocumentReader::field(std::string_view key, bool& value) {
@@ -34,7 +34,7 @@ void DocumentReader::field(std::string_view key, int64_t& value, int64_t least, 
   const int64_t* v = std::get_if<int64_t>(&found->value);
   if (!v) refuse(key, "a whole number", *found);
   if (*v < least || *v > most)
-    fail(ErrorCode::usage, where_, ": ", path_, key, " is ", *v, ", it must lie between ", least, " and ", most);
+    fail(ErrorCode::usage, place_of(*found, where_), ": ", path_, key, " is ", *v, ", it must lie between ", least, " and ", most);
   value = *v;
 }
 
@@ -71,10 +71,11 @@ void DocumentReader::field(std::string_view key, const Format*& value) {
   std::string name;
   field(key, name);
   if (name.empty()) return;
+  const std::string place = place_of(*table_.find(key), where_);
   try {
     value = &format_named(name);
   } catch (const Error& e) {
-    throw e.within(str(where_, ": ", path_, key));
+    throw e.within(str(place, ": ", path_, key));
   }
 }
 
@@ -84,14 +85,14 @@ size_t DocumentReader::word(std::string_view key, const Document& got, std::span
   const auto at = std::find(words.begin(), words.end(), *text);
   if (at != words.end()) return static_cast<size_t>(at - words.begin());
   const std::vector<std::string> choices(words.begin(), words.end());
-  fail(ErrorCode::usage, where_, ": ", path_, key, " is '", *text, "', it must be one of ", join(choices, ", "));
+  fail(ErrorCode::usage, place_of(got, where_), ": ", path_, key, " is '", *text, "', it must be one of ", join(choices, ", "));
 }
 
 void DocumentReader::finish() const {
   for (const auto& [key, member] : std::get<DocumentTable>(table_.value)) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string near = nearest(key, known_);
-    fail(ErrorCode::usage, where_, ": unknown key '", path_, key, "'",
+    fail(ErrorCode::usage, place_of(member, where_), ": unknown key '", member.line > 0 ? "" : path_, key, "'",
          near.empty() ? "; known are " + join(known_, ", ") : "; did you mean '" + near + "'?");
   }
 }

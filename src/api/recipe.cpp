@@ -90,9 +90,9 @@ void check_version(const Document& document, const std::string& where) {
   const Document* version = document.find("version");
   if (!version) fail(ErrorCode::usage, where, ": 'version' is missing; write version = ", Recipe::kVersion);
   const int64_t* number = std::get_if<int64_t>(&version->value);
-  if (!number || *number < 1) fail(ErrorCode::usage, where, ": version wants a whole number from 1");
+  if (!number || *number < 1) fail(ErrorCode::usage, place_of(*version, where), ": version wants a whole number from 1");
   if (*number > Recipe::kVersion)
-    fail(ErrorCode::unsupported, where, ": version ", *number, " is newer than this program understands (",
+    fail(ErrorCode::unsupported, place_of(*version, where), ": version ", *number, " is newer than this program understands (",
          Recipe::kVersion, ")");
 }
 
@@ -131,15 +131,12 @@ Recipe recipe_from(const Document& document, const std::string& where) {
       try {
         recipe = Recipe(preset_named(*name));
       } catch (const Error& e) {
-        throw e.within(where);
+        throw e.within(place_of(*preset, where));
       }
     }
   DocumentReader reader(document, where);
   describe(reader, recipe);
-  if (const Document* data = reader.raw("data")) {
-    if (!data->is_table()) fail(ErrorCode::usage, where, ": data wants a table, got ", kind_of(*data));
-    apply_toml(recipe.data, to_toml(*data), where + ", [data]");
-  }
+  if (const Document* data = reader.raw("data")) apply_document(recipe.data, *data, where);
   reader.finish();
   check(recipe, where);
   return recipe;

@@ -46,14 +46,21 @@ TEST(Recipe, BothFormsReadBackWhatWasWritten) {
 
 TEST(Recipe, ErrorsNameKeyAndNearest) {
   EXPECT_EQ(refused("preset = 'fbgemm'"), "r.toml: 'version' is missing; write version = 1");
-  EXPECT_EQ(refused("version = 2"), "r.toml: version 2 is newer than this program understands (1)");
-  EXPECT_EQ(refused("version = 1\nactivaton = 1"), "r.toml: unknown key 'activaton'; did you mean 'activation'?");
-  EXPECT_EQ(refused("version = 1\n[weight]\nformt = 'int8'"), "r.toml: unknown key 'weight.formt'; did you mean 'format'?");
-  EXPECT_EQ(refused("version = 1\nfuse = 3"), "r.toml: fuse wants true or false, got a whole number");
-  EXPECT_EQ(refused("version = 1\nmode = 'statik'"), "r.toml: mode is 'statik', it must be one of static, dynamic, weight-only");
-  EXPECT_EQ(refused("version = 1\nweight = 3"), "r.toml: weight wants a table, got a whole number");
-  EXPECT_EQ(refused("version = 1\n[calibration]\nbatch = 0"), "r.toml: calibration.batch is 0, it must lie between 1 and 65536");
-  EXPECT_EQ(refused("version = 1\nexclude = [1]"), "r.toml: exclude wants a list of texts, got a whole number");
+  EXPECT_EQ(refused("version = 2"), "r.toml: line 1: version 2 is newer than this program understands (1)");
+  EXPECT_EQ(refused("version = 1\nactivaton = 1"), "r.toml: line 2: unknown key 'activaton'; did you mean 'activation'?");
+  EXPECT_EQ(refused("version = 1\n[weight]\nformt = 'int8'"), "r.toml: line 3: unknown key 'formt'; did you mean 'format'?");
+  EXPECT_EQ(refused("version = 1\nfuse = 3"), "r.toml: line 2: fuse wants true or false, got a whole number");
+  EXPECT_EQ(refused("version = 1\nmode = 'statik'"), "r.toml: line 2: mode is 'statik', it must be one of static, dynamic, weight-only");
+  EXPECT_EQ(refused("version = 1\nweight = 3"), "r.toml: line 2: weight wants a table, got a whole number");
+  EXPECT_EQ(refused("version = 1\n[calibration]\nbatch = 0"), "r.toml: line 3: calibration.batch is 0, it must lie between 1 and 65536");
+  EXPECT_EQ(refused("version = 1\n\n[data]\nresise = 3"), "r.toml: line 4: unknown key 'resise'; did you mean 'resize'?");
+  EXPECT_EQ(refused("version = 1\n[[override]]\nop = 'Conv'\n[[override]]\nobserver = 3"),
+            "r.toml: line 5: override[1].observer wants text, got a whole number");
+  EXPECT_EQ(error_of([] { recipe_from(parse_json("{\"version\": 1,\n\"weight\": {\n  \"formt\": 2}}", "r.json"), "r.json"); }),
+            "r.json: line 3: unknown key 'formt'; did you mean 'format'?");
+  EXPECT_EQ(error_of([] { recipe_from(Document().set("version", 1).set("fuze", true), "r"); }),
+            "r: unknown key 'fuze'; did you mean 'fuse'?");
+  EXPECT_EQ(refused("version = 1\nexclude = [1]"), "r.toml: line 2: exclude wants a list of texts, got a whole number");
   EXPECT_EQ(refused("version = 1\n[weight]\ngranularity = 'block'"),
             "r.toml: weight.granularity is 'block', but weight.block_size is not given");
   EXPECT_EQ(refused("version = 1\n[activation]\npercentile = 40"),
@@ -61,9 +68,9 @@ TEST(Recipe, ErrorsNameKeyAndNearest) {
 }
 
 TEST(Recipe, BrokenTextNamesThePlace) {
-  EXPECT_EQ(refused("version = \n").substr(0, 14), "r.toml, line 1");
-  EXPECT_EQ(error_of([] { parse_json("{\n\"a\": }", "r.json"); }), "r.json, line 2, column 6: this is not JSON");
-  EXPECT_EQ(error_of([] { parse_json(std::string(100, '['), "r.json"); }), "r.json: nested deeper than 64 levels");
+  EXPECT_EQ(refused("version = \n").substr(0, 14), "r.toml: line 1");
+  EXPECT_EQ(error_of([] { parse_json("{\n\"a\": }", "r.json"); }), "r.json: line 2, column 6: this is not JSON");
+  EXPECT_EQ(error_of([] { parse_json(std::string(100, '['), "r.json"); }), "r.json: line 1: nested deeper than 64 levels");
 }
 
 TEST(Recipe, ShortWordsForFormats) {

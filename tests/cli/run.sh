@@ -73,7 +73,7 @@ shows 'x smaller' quantize "$mlp" -o out.onnx --data good-images-idx3-ubyte --ca
 shows 'zero_point=' inspect out.onnx
 shows 'of 4' evaluate out.onnx --data good-images-idx3-ubyte
 shows 'of 4' evaluate out.onnx --data good-images-idx3-ubyte --data-options 'scale = 0.5; mean = [0.25]'
-expect 2 "bitwright: --data-options: unknown key 'meen'; did you mean 'mean'?" evaluate out.onnx --data good-images-idx3-ubyte --data-options 'meen = 1'
+expect 2 "bitwright: --data-options: line 1: unknown key 'meen'; did you mean 'mean'?" evaluate out.onnx --data good-images-idx3-ubyte --data-options 'meen = 1'
 shows 'Size of the model (MB): ' compare "$mlp" out.onnx --data good-images-idx3-ubyte --seconds 0.01 --lines
 shows '"integer_share"' compare "$mlp" out.onnx --seconds 0.01 --json
 shows 'zero point' quantize "$mlp" --calibrate-only --batches 1 --data good-images-idx3-ubyte

@@ -19,7 +19,7 @@ struct Value {
   const std::string& where;
 
   [[noreturn]] void refuse(std::string_view wanted) const {
-    fail(ErrorCode::usage, where, ": '", key, "' wants ", wanted);
+    fail(ErrorCode::usage, place_of(node, where), ": '", key, "' wants ", wanted);
   }
   int64_t integer(int64_t least, int64_t most) const {
     const auto* value = std::get_if<int64_t>(&node.value);
@@ -132,7 +132,7 @@ void set_key(DataOptions& options, const Value& value) {
     names.push_back(key.name);
   }
   const std::string near = nearest(value.key, names);
-  fail(ErrorCode::usage, value.where, ": unknown key '", value.key, "'",
+  fail(ErrorCode::usage, place_of(value.node, value.where), ": unknown key '", value.key, "'",
        near.empty() ? str("; there are ", join(names, ", ")) : str("; did you mean '", near, "'?"));
 }
 
@@ -147,7 +147,11 @@ Document pair(int64_t first, int64_t second) { return DocumentList{first, second
 }  // namespace
 
 void apply_toml(DataOptions& options, std::string_view toml, const std::string& where) {
-  const Document document = parse_toml(toml, where);
+  apply_document(options, parse_toml(toml, where), where);
+}
+
+void apply_document(DataOptions& options, const Document& document, const std::string& where) {
+  if (!document.is_table()) fail(ErrorCode::usage, place_of(document, where), ": wants a table, got ", kind_of(document));
   for (const auto& [key, value] : std::get<DocumentTable>(document.value)) set_key(options, {value, key, where});
 }
 

@@ -15,6 +15,8 @@
 
 namespace bitwright {
 
+struct Document;
+
 enum class Interpolation { bilinear, bicubic };
 enum class Channels { as_stored, rgb, bgr, gray };
 enum class PixelLayout { nchw, nhwc };
@@ -58,6 +60,8 @@ struct DataOptions {
 /// Sets the keys that `toml` gives; the others stay. `where` names the text in errors. Error{malformed} for broken TOML,
 /// Error{usage} for unknown keys (with the nearest name) and values out of range.
 void apply_toml(DataOptions& options, std::string_view toml, const std::string& where);
+/// The same from the [data] table of a recipe.
+void apply_document(DataOptions& options, const Document& document, const std::string& where);
 /// The TOML form of what differs from the defaults; apply_toml reads it back.
 std::string to_toml(const DataOptions& options);
 /// The defaults changed by PATH.toml or by data.toml in the folder (of a file: beside it), if there is one.

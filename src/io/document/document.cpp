@@ -1,5 +1,7 @@
 #include "io/document/document.hpp"
 
+#include "core/error.hpp"
+
 namespace bitwright {
 
 Document::Document() = default;
@@ -36,6 +38,10 @@ Document& Document::set(std::string key, Document member) {
     }
   table.emplace_back(std::move(key), std::move(member));
   return *this;
+}
+
+std::string place_of(const Document& document, std::string_view name) {
+  return document.line > 0 ? str(name, ": line ", document.line) : std::string(name);
 }
 
 std::string_view kind_of(const Document& document) {

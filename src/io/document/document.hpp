@@ -18,6 +18,7 @@ using DocumentTable = std::vector<std::pair<std::string, Document>>;
 
 struct Document {
   std::variant<std::monostate, bool, int64_t, double, std::string, DocumentList, DocumentTable> value;
+  int64_t line = 0;  // where its key (in a list: where it) stands in the text that was parsed, from 1; 0: made by a program
 
   // Out of line: g++ 12 warns of uninitialised members that are not there when it inlines these.
   Document();
@@ -46,6 +47,9 @@ struct Document {
 
 /// "true or false", "a whole number", "a number", "text", "a list", "a table", "nothing": for messages.
 std::string_view kind_of(const Document& document);
+
+/// "recipe.toml: line 7", the beginning of a message about a member; "recipe.toml" where the line is not known.
+std::string place_of(const Document& document, std::string_view name);
 
 /// Throw Error{malformed} with `name`, line and column. Nesting deeper than 64 levels is refused.
 Document parse_toml(std::string_view text, const std::string& name);

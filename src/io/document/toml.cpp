@@ -14,6 +14,15 @@
 namespace bitwright {
 namespace {
 
+Document from_toml(const toml::node& node);
+
+/// The member with the line of its key, or of the node where it has none.
+Document at_line(const toml::node& node, const toml::source_region& source) {
+  Document document = from_toml(node);
+  document.line = static_cast<int64_t>(source.begin.line);
+  return document;
+}
+
 Document from_toml(const toml::node& node) {
   if (const auto* v = node.as_boolean()) return v->get();
   if (const auto* v = node.as_integer()) return v->get();
@@ -21,12 +30,12 @@ Document from_toml(const toml::node& node) {
   if (const auto* v = node.as_string()) return v->get();
   if (const toml::array* array = node.as_array()) {
     DocumentList list;
-    for (const toml::node& item : *array) list.push_back(from_toml(item));
+    for (const toml::node& item : *array) list.push_back(at_line(item, item.source()));
     return list;
   }
   Document result{DocumentTable{}};
   if (const toml::table* table = node.as_table()) {
-    for (const auto& [key, member] : *table) result.set(std::string(key.str()), from_toml(member));
+    for (const auto& [key, member] : *table) result.set(std::string(key.str()), at_line(member, key.source()));
     return result;
   }
   std::ostringstream text;  // dates and times
@@ -48,7 +57,7 @@ std::string ascii_only(std::string_view toml, const std::string& name) {
   int64_t number = 0;
   if (toml.substr(0, 3) == "\xef\xbb\xbf") toml.remove_prefix(3);
   for (const std::string& line : split(toml, '\n')) {
-    const std::string where = str(name, ", line ", ++number);
+    const std::string where = str(name, ": line ", ++number);
     if (!is_utf8(line)) fail(ErrorCode::malformed, where, ": is not UTF-8");
     if (std::count(line.begin(), line.end(), '.') > 256) fail(ErrorCode::malformed, where, ": has too many dots");
     const bool has_literal = line.find('\'') != std::string::npos && line.front() != '#';
@@ -132,7 +141,7 @@ Document parse_toml(std::string_view text, const std::string& name) {
     return from_toml(toml::parse(ascii_only(text, name)));
   } catch (const toml::parse_error& e) {
     const auto where = e.source().begin;
-    fail(ErrorCode::malformed, name, ", line ", where.line, ", column ", where.column, ": ", e.description());
+    fail(ErrorCode::malformed, name, ": line ", where.line, ", column ", where.column, ": ", e.description());
   }
 }
 
