@@ -97,14 +97,17 @@ std::variant<Linear, std::string> read_linear(const Lowering& lowering, const No
   linear.src = *src;
   if (std::string reason = read_weights(lowering, node, weight_input, axis, linear); !reason.empty()) return reason;
   if (std::string reason = read_bias(lowering, node, bias_input, linear); !reason.empty()) return reason;
-  linear.tail = lowering.clamp_tail(node.output());
-  linear.dst = lowering.output_grid(linear.tail.value);
-  if (!linear.dst) {
-    linear.tail = {.value = node.output()};
-    linear.dst = lowering.output_grid(node.output());
-  }
+  read_tail(lowering, node, linear);
   if (linear.dst && !linear.float_bias.empty()) return "its bias is float";
   return linear;
+}
+
+void read_tail(const Lowering& lowering, const Node& node, Linear& linear) {
+  linear.tail = lowering.clamp_tail(node.output());
+  linear.dst = lowering.output_grid(linear.tail.value);
+  if (linear.dst) return;
+  linear.tail = {.value = node.output()};
+  linear.dst = lowering.output_grid(node.output());
 }
 
 Output Leaving::output(void* data, int64_t stride) const {
@@ -225,31 +228,22 @@ class SimulatedLeaveStep : public Step {
 
 }  // namespace
 
-Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linear, size_t weight_input, size_t bias_input,
-                       int weight_axis, int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
+Reason floats_refuse(const std::vector<Reach>& reach) {
   constexpr int64_t kExact = int64_t{1} << 24;
   for (const Reach& r : reach)
     if (r.lo <= -kExact || r.hi >= kExact) return "its sums do not fit a float32 exactly";
-  // Weights as integer-valued floats, the bias left out: it is added to the integer.
-  Tensor weights(DType::f32, linear.weights.shape());
-  const Shape strides = strides_of(weights.shape());
-  const auto out = weights.values<float>();
-  const int64_t stride = strides[static_cast<size_t>(weight_axis)], extent = weights.dim(weight_axis);
-  for (size_t i = 0; i < out.size(); ++i) {
-    const auto at = static_cast<int64_t>(i);
-    const int64_t channel = at / stride % extent;
-    out[i] = static_cast<float>(value_as_int(linear.weights, at) - linear.weight_zero[static_cast<size_t>(channel)]);
-  }
-  const Tensor& x = *lowering.known(node.input(0));
-  const Tensor& y = *lowering.known(node.output());
-  const BufferId centered = lowering.make(DType::f32, x.shape());
-  lowering.add(std::make_unique<CenterStep>(lowering.floats(node, 0), centered, linear.src));
-  Node plain = node;
-  plain.inputs.resize(std::min(plain.inputs.size(), std::max(weight_input + 1, size_t{2})));
-  if (bias_input < plain.inputs.size()) plain.inputs.resize(bias_input);
-  const BufferId sums = lowering.make(DType::f32, y.shape());
-  lowering.add(operator_step(plain, {centered, lowering.make_constant(weights)}, {sums}));
-  const BufferId result = lowering.make(DType::f32, y.shape());
+  return {};
+}
+
+BufferId centered(Lowering& lowering, const Node& node, size_t i, const EngineGrid& grid) {
+  const BufferId result = lowering.make(DType::f32, lowering.known(node.input(i))->shape());
+  lowering.add(std::make_unique<CenterStep>(lowering.floats(node, i), result, grid));
+  return result;
+}
+
+void leave_simulated(Lowering& lowering, const Node& node, const Linear& linear, BufferId sums,
+                     int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
+  const BufferId result = lowering.make(DType::f32, lowering.known(node.output())->shape());
   std::vector<std::string> notes;
   Leaving leaving = make_leaving(linear, lowering.table().profile, reach, notes);
   auto& leave = lowering.add(
@@ -263,6 +257,28 @@ Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linea
   } else {
     lowering.define_raw(node.output(), result);
   }
+}
+
+Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linear, size_t weight_input, size_t bias_input,
+                       int weight_axis, int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
+  if (Reason reason = floats_refuse(reach)) return reason;
+  // Weights as integer-valued floats, the bias left out: it is added to the integer.
+  Tensor weights(DType::f32, linear.weights.shape());
+  const Shape strides = strides_of(weights.shape());
+  const auto out = weights.values<float>();
+  const int64_t stride = strides[static_cast<size_t>(weight_axis)], extent = weights.dim(weight_axis);
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto at = static_cast<int64_t>(i);
+    const int64_t channel = at / stride % extent;
+    out[i] = static_cast<float>(value_as_int(linear.weights, at) - linear.weight_zero[static_cast<size_t>(channel)]);
+  }
+  const BufferId x = centered(lowering, node, 0, linear.src);
+  Node plain = node;
+  plain.inputs.resize(std::min(plain.inputs.size(), std::max(weight_input + 1, size_t{2})));
+  if (bias_input < plain.inputs.size()) plain.inputs.resize(bias_input);
+  const BufferId sums = lowering.make(DType::f32, lowering.known(node.output())->shape());
+  lowering.add(operator_step(plain, {x, lowering.make_constant(weights)}, {sums}));
+  leave_simulated(lowering, node, linear, sums, channel_axis_from_end, reach);
   return {};
 }
 

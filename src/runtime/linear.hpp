@@ -35,6 +35,9 @@ std::string read_weights(const Lowering& lowering, const Node& node, size_t inpu
 std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,
                                               size_t bias_input, int axis, int64_t channels);
 
+/// Where the result of a linear node goes: fills tail and dst.
+void read_tail(const Lowering& lowering, const Node& node, Linear& linear);
+
 /// How a result leaves: owns what Output points to.
 struct Leaving {
   RequantizePlan requantize;
@@ -50,6 +53,14 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
                      std::vector<std::string>& notes);
 /// Reach of weights [channels] of any type: element (c, k) at data[c * column_stride + k * k_stride].
 std::vector<Reach> reach_of(const Linear& linear, int64_t k, int64_t column_stride, int64_t k_stride);
+
+/// Input i of the node as integer-valued floats q - zero (simulated target).
+BufferId centered(Lowering& lowering, const Node& node, size_t i, const EngineGrid& grid);
+/// From integer-valued float sums to the node's result, by the definition of the profile.
+void leave_simulated(Lowering& lowering, const Node& node, const Linear& linear, BufferId sums,
+                     int64_t channel_axis_from_end, const std::vector<Reach>& reach);
+/// Why sums in `reach` cannot be computed with floats, if so.
+Reason floats_refuse(const std::vector<Reach>& reach);
 
 /// The simulated form: the node's own float operator on integer-valued floats, which is exact while every partial sum stays
 /// below 2^24, then the profile's definition of requantizing. Returns a reason when that bound does not hold.

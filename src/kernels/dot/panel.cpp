@@ -18,26 +18,26 @@ const char* dot_refuses(DType src, DType weights, DType out, bool weight_zero, b
   return nullptr;
 }
 
-DotArgs dot_args(const PackedWeights& packed, const Output& out) {
+DotArgs dot_args(int64_t segments, int64_t k, const Output& out) {
   DotArgs args{};
-  args.segments = packed.segments;
-  args.k4 = packed.k / 4;
-  args.tail = static_cast<int32_t>(packed.k % 4);
+  args.segments = segments;
+  args.k4 = k / 4;
+  args.tail = static_cast<int32_t>(k % 4);
   args.form = form_of(out.type);
   args.dst_stride = out.stride;
   args.row_scale_stride = out.dequantize.row_stride;
   return args;
 }
 
-void set_panel(DotArgs& args, const PackedWeights& packed, const PackedPanel& panel, const Output& out, int64_t row) {
+void set_panel(DotArgs& args, const PanelData& data, const PackedPanel& panel, const Output& out, int64_t row) {
   const int64_t c = panel.column;
-  args.b = packed.bytes.values<int8_t>().data() + panel.at;
+  args.b = data.bytes + panel.at;
   args.column = c;
   args.width = panel.width;
   args.columns = panel.columns;
   args.pairs_fit = panel.pairs_fit;
-  args.offset = packed.offset.data() + c;
-  args.sum = packed.sum.data() + c;
+  args.offset = data.offset + c;
+  args.sum = data.sum + c;
   const int64_t element = args.form == DotForm::u8 ? 1 : 4;
   args.dst = static_cast<char*>(out.data) + (row * out.stride + c) * element;
   args.requantize = out.requantize;
