@@ -6,15 +6,17 @@
 #define STBI_NO_STDIO
 #include <stb/stb_image.h>
 
-#include "io/data/picture_check.hpp"
+#include "io/data/jpeg.hpp"
+#include "io/data/png_check.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kMostPixels = int64_t{1} << 26;
 
-/// Pixels that a file of so many bytes can hold. JPEG: a progressive file of nothing but DC differences takes 12 bits for
-/// 256 pixels; five times that is accepted. PNG: deflate packs 1032 bytes into one; depth and colour stand in the header.
+/// Pixels that a file of so many bytes can hold. JPEG: a progressive file of nothing but DC differences takes 12 bits
+/// for 256 pixels; five times that is accepted. PNG: deflate packs 1032 bytes into one; depth and colour stand in the
+/// header.
 int64_t most_pixels(Bytes file) {
   constexpr int64_t kJpegPixelsPerByte = 1000, kDeflateRatio = 1032;
   const auto bytes = static_cast<int64_t>(file.size());
@@ -78,11 +80,8 @@ float channel_value(const std::vector<float>& values, int64_t channel, int64_t c
   return values[static_cast<size_t>(channel)];
 }
 
-}  // namespace
-
-Image decode_image(Bytes file, const std::string& where) {
+Image decode_png(Bytes file, const std::string& where) {
   const auto* data = reinterpret_cast<const stbi_uc*>(file.data());
-  if (file.empty() || file.size() > INT_MAX) fail(ErrorCode::malformed, where, ": is not a JPEG or PNG image");
   const int size = static_cast<int>(file.size());
   int width = 0, height = 0, stored = 0;
   if (!stbi_info_from_memory(data, size, &width, &height, &stored) || width <= 0 || height <= 0)
@@ -90,12 +89,19 @@ Image decode_image(Bytes file, const std::string& where) {
   const int64_t pixels = int64_t{width} * height;
   if (pixels > most_pixels(file))
     fail(ErrorCode::resource, where, ": claims ", width, " x ", height, " pixels, more than is accepted");
-  const std::string_view fault = picture_fault(file);
+  const std::string_view fault = png_fault(file);
   if (!fault.empty()) fail(ErrorCode::malformed, where, ": the image is damaged (", fault, ")");
   const std::unique_ptr<stbi_uc, void (*)(void*)> decoded(
       stbi_load_from_memory(data, size, &width, &height, &stored, 3), stbi_image_free);
   if (!decoded) fail(ErrorCode::malformed, where, ": the image is damaged (", stbi_failure_reason(), ")");
   return {height, width, 3, {decoded.get(), decoded.get() + pixels * 3}};
+}
+
+}  // namespace
+
+Image decode_image(Bytes file, const std::string& where) {
+  if (file.empty() || file.size() > INT_MAX) fail(ErrorCode::malformed, where, ": is not a JPEG or PNG image");
+  return is_jpeg(file) ? decode_jpeg(file, most_pixels(file), where) : decode_png(file, where);
 }
 
 Image prepared(Image image, const Preprocess& how, std::string_view where) {

@@ -1,4 +1,5 @@
-// Pictures: decoded by stb, resized as Pillow does it, so that accuracies equal those people measure with Pillow.
+// Pictures: decoded and resized to the very bits that Pillow gives, so that accuracies equal those people measure with
+// it.
 #pragma once
 
 #include "io/data/reader.hpp"
@@ -15,8 +16,8 @@ struct Window {
   int64_t top = 0, left = 0, height = 0, width = 0;
 };
 
-/// A JPEG or PNG file as RGB; grey becomes three equal channels, alpha is dropped. Refused (Error{malformed, resource}):
-/// damaged files, more than 2^26 pixels, more pixels than a file of that size can hold.
+/// A JPEG or PNG file as RGB; grey becomes three equal channels, alpha is dropped. Refused (Error{malformed,
+/// resource}): damaged files, more than 2^26 pixels, more pixels than a file of that size can hold.
 Image decode_image(Bytes file, const std::string& where);
 
 /// The window of the image resized to height x width. Pillow's ImagingResample for 8 bits: the filter stretched when
