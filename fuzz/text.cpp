@@ -5,7 +5,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace bitwright;
-  const TextOptions all{.inline_elements = INT64_MAX};
+  const PrintOptions all{.inline_elements = INT64_MAX};
   std::string printed;
   try {
     printed = print(parse_model({reinterpret_cast<const char*>(data), size}), all);

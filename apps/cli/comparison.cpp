@@ -29,14 +29,13 @@ std::string ratio(double first, double value) { return value > 0 ? fixed(first /
 
 }  // namespace
 
-Compared measure(const Loaded& loaded, const std::string& name, const Dataset* data, double seconds, const Context& c) {
+Compared measure(const Loaded& loaded, const std::string& name, const Judge& judge, double seconds, const Context& c) {
   Compared row;
   row.name = name;
   row.file_bytes = loaded.file_bytes;
-  if (data) {
-    row.metric = evaluate(loaded.program, *data, {c.threads, 32, c.sink});
-    row.judged = true;
-  }
+  row.judged = judge.data && (judge.data->task() != Task::none || judge.reference);
+  if (row.judged)
+    row.metric = evaluate(loaded.program, *judge.data, {.threads = c.threads, .sink = c.sink, .reference = judge.reference});
   row.cost = cost_of(*loaded.program);
   row.latency = measure_latency(loaded.program, c.threads, batch_of(loaded.program->inputs(), 1), seconds, c.sink);
   return row;

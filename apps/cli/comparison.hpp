@@ -14,8 +14,12 @@ struct Compared {
   Latency latency;
 };
 
-/// data may be null: then nothing is judged.
-Compared measure(const Loaded& loaded, const std::string& name, const Dataset* data, double seconds, const Context& c);
+/// What networks are judged by: nothing where there are no data, the reference where the data hold no truth.
+struct Judge {
+  const Dataset* data = nullptr;
+  std::shared_ptr<const Program> reference = {};
+};
+Compared measure(const Loaded& loaded, const std::string& name, const Judge& judge, double seconds, const Context& c);
 std::string comparison_table(const std::vector<Compared>& rows);
 /// "Size of the model (MB): 0.423146" and "Accuracy: 8391/10000 (84%)" for each (mission A0.11).
 std::string comparison_lines(const std::vector<Compared>& rows);

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/mapped_file.hpp"
+#include "graph/state.hpp"
 
 namespace bitwright::cli {
 
@@ -51,10 +52,21 @@ Target target_named(const std::string& name, const Model& model) {
   fail(ErrorCode::usage, "there is no target '", name, "'; there are auto, float, simulated, integer");
 }
 
-Loaded load_program(const std::string& path, const std::string& target) {
+void StateArgs::declare(Options& options) {
+  options.list("--state", pairs, "input=output pairs that a network keeps from step to step, 'none' for no state "
+                                 "(else: what the file says or names show)");
+}
+
+void StateArgs::apply(Model& model, Sink* sink) const {
+  declare_state(model.graph, pairs);
+  for (const std::string& pair : describe_state(model.graph)) report_note(sink, "state: " + pair);
+}
+
+Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state, Sink* sink) {
   Loaded loaded;
   loaded.path = path;
   loaded.model = load(path);
+  state.apply(loaded.model, sink);
   loaded.program = Program::compile(loaded.model, {.target = target_named(target, loaded.model)});
   loaded.file_bytes = file_bytes(path);
   return loaded;

@@ -17,6 +17,14 @@ struct DataArgs {
   std::unique_ptr<Dataset> open(const DataOptions* defaults = nullptr) const;
 };
 
+/// --state: which inputs take an output of the step before, where the file does not say it.
+struct StateArgs {
+  std::vector<std::string> pairs;
+  void declare(Options& options);
+  /// Declares them and says on the sink what the model keeps.
+  void apply(Model& model, Sink* sink) const;
+};
+
 /// A model and its programs, loaded once.
 struct Loaded {
   std::string path;
@@ -25,7 +33,7 @@ struct Loaded {
   double file_bytes = 0;
 };
 /// target: "auto" (integers where the model is quantized), "float", "simulated", "integer".
-Loaded load_program(const std::string& path, const std::string& target);
+Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state = {}, Sink* sink = nullptr);
 Target target_named(const std::string& name, const Model& model);
 /// The model file with its external data.
 double file_bytes(const std::string& path);

@@ -10,7 +10,9 @@
 
 namespace bitwright {
 
-/// Reads a model file (.onnx): Q/DQ patterns of other tools are folded into the table. Notes tell what was left alone.
+/// Reads a model file (.onnx): Q/DQ patterns of other tools are folded into the table. State is what the file says or what
+/// names show (find_state; describe_state tells); `model.graph.state.clear()` makes it plain inputs and outputs again. Notes
+/// tell what was left alone.
 Model load(const std::string& path);
 
 struct Prepared {
@@ -55,7 +57,8 @@ std::string file_sha256(const std::string& path);
 /// What the manifest of a written model says: version, recipe, data, hashes of the files it was made from.
 std::map<std::string, std::string> manifest(const Quantized& quantized);
 
-/// The batches of a data set for a network: `samples` records at most, `batch` per run.
+/// The batches of a data set for a network: `samples` records at most, `batch` per run, one where the network keeps state.
+/// Model and data must outlive them.
 Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch);
 
 /// Random inputs that fit the program: normal numbers for floats, small ones for integers; the same for equal seeds.
@@ -74,6 +77,8 @@ class Observed {
   Observed(Placement placement, const Recipe& recipe);
   /// Runs one batch, watches, and returns the float outputs.
   std::vector<Tensor> operator()(std::span<const Tensor> inputs);
+  /// State back to zero, for networks that keep one from call to call.
+  void begin_sequence();
 
  private:
   friend Model convert(Observed observed);
@@ -81,7 +86,7 @@ class Observed {
   CalibrateOptions options_;
   std::map<Site, Needs> needs_;
   std::map<Site, Statistics> seen_;
-  std::shared_ptr<const Program> program_;
+  std::unique_ptr<Run> run_;
 };
 Observed prepare(Placement placement, const Recipe& recipe);
 /// Feeds every batch of the data.

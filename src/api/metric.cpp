@@ -1,25 +1,13 @@
-#include "api/metric.hpp"
-
+// Judging: what outputs are worth against the truth beside the inputs.
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
-#include <thread>
 
-#include "io/data/array_file.hpp"
+#include "api/judge.hpp"
 
 namespace bitwright {
 namespace {
-
-// What one batch contributes; parts are added in the order of the batches.
-struct Part {
-  int64_t n = 0, correct = 0;
-  double bits = 0, signal = 0, noise = 0, max_error = 0, seconds = 0;
-  std::vector<int32_t> classes;
-  std::vector<double> similarities, targets;
-  std::vector<Tensor> outputs;
-};
 
 [[noreturn]] void unsuited(const Tensor& output, int64_t records, std::string_view wanted) {
   fail(ErrorCode::mismatch, "the network's first output has shape ", to_string(output.shape()), " for ", records,
@@ -115,29 +103,16 @@ void judge_outputs(const std::vector<Tensor>& outputs, const Batch& batch, Part&
   part.n += batch.records;
 }
 
-const Tensor* mask_of(std::span<const Port> ports, const std::vector<Tensor>& inputs) {
-  for (size_t i = 0; i < ports.size(); ++i)
-    if (ports[i].name == "attention_mask") return &inputs[i];
-  return nullptr;
-}
+}  // namespace
 
-Part judge(Run& run, const Dataset& data, const Batch& batch, bool keep_outputs) {
-  using Clock = std::chrono::steady_clock;
-  Part part;
-  const std::vector<Tensor> inputs = bind_inputs(run.program().inputs(), data, batch);
-  const auto start = Clock::now();
-  const std::vector<Tensor>& outputs = run(inputs);
-  part.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  switch (data.task()) {
-    case Task::classify: judge_classes(outputs[0], batch, part); break;
-    case Task::next_token: judge_tokens(outputs[0], batch, part); break;
-    case Task::similarity: judge_pairs(outputs[0], mask_of(run.program().inputs(), inputs), batch, part); break;
-    case Task::compare: judge_outputs(outputs, batch, part); break;
-    case Task::none: break;
+void judge(Task task, const Batch& batch, const std::vector<Tensor>& outputs, const Tensor* mask, Part& part) {
+  switch (task) {
+    case Task::classify: return judge_classes(outputs[0], batch, part);
+    case Task::next_token: return judge_tokens(outputs[0], batch, part);
+    case Task::similarity: return judge_pairs(outputs[0], mask, batch, part);
+    case Task::compare: return judge_outputs(outputs, batch, part);
+    case Task::none: part.n += batch.records;
   }
-  if (keep_outputs)
-    for (const Tensor& output : outputs) part.outputs.push_back(output.clone());  // the run's own memory is used again
-  return part;
 }
 
 Metric total(Task task, const std::vector<Part>& parts) {
@@ -162,18 +137,6 @@ Metric total(Task task, const std::vector<Part>& parts) {
   wilson_interval(m.correct, m.n, m.low, m.high);
   return m;
 }
-
-std::vector<Tensor> joined_outputs(std::span<const Port> ports, const std::vector<Part>& parts) {
-  std::vector<Tensor> joined;
-  for (size_t k = 0; k < ports.size(); ++k) {
-    std::vector<Tensor> pieces;
-    for (const Part& part : parts) pieces.push_back(part.outputs[k]);
-    joined.push_back(join_rows(pieces, str("output '", ports[k].name, "'")));
-  }
-  return joined;
-}
-
-}  // namespace
 
 void wilson_interval(int64_t correct, int64_t n, double& low, double& high) {
   low = 0, high = n > 0 ? 1 : 0;
@@ -215,64 +178,6 @@ double spearman_correlation(std::span<const double> a, std::span<const double> b
   return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
 }
 
-int64_t batch_of(std::span<const Port> inputs, int64_t wanted) {
-  for (const Port& port : inputs)
-    if (port.has_shape && !port.shape.empty() && port.shape[0] >= 0) return std::max<int64_t>(1, port.shape[0]);
-  return wanted;
-}
-
-std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& data, const Batch& batch) {
-  const std::vector<std::string> names = data.input_names();
-  std::vector<Tensor> bound;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    size_t at = batch.inputs.size();
-    for (size_t k = 0; k < names.size() && k < batch.inputs.size(); ++k)
-      if (!names[k].empty() && names[k] == inputs[i].name) at = k;
-    const bool by_position = i < batch.inputs.size() && (i >= names.size() || names[i].empty());
-    if (at == batch.inputs.size() && by_position) at = i;
-    if (at == batch.inputs.size() && inputs.size() == 1 && batch.inputs.size() == 1) at = 0;
-    if (at == batch.inputs.size())
-      fail(ErrorCode::mismatch, "the data (", data.description(), ") give nothing for the network's input '",
-           inputs[i].name, "'");
-    const Tensor& tensor = batch.inputs[at];
-    bool fits = !inputs[i].has_shape || inputs[i].shape.size() == tensor.shape().size();
-    for (size_t d = 0; fits && inputs[i].has_shape && d < tensor.shape().size(); ++d)
-      fits = inputs[i].shape[d] < 0 || inputs[i].shape[d] == tensor.shape()[d];
-    if (!fits) {
-      Shape wanted = inputs[i].shape;
-      for (int64_t& extent : wanted) extent = std::max<int64_t>(extent, -1);
-      fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", to_string(wanted),
-           " (-1: any), the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
-    }
-    bound.push_back(tensor);
-  }
-  return bound;
-}
-
-Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options) {
-  if (data.task() == Task::none && !options.keep_outputs)
-    fail(ErrorCode::usage, "the data (", data.description(), ") have no labels or expected outputs to judge by");
-  const int64_t batch = batch_of(program->inputs(), options.batch);
-  const int64_t count = (data.size() + batch - 1) / batch;
-  const int cores = options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int workers = static_cast<int>(std::clamp<int64_t>(count, 1, cores));
-  Threads threads(workers);
-  std::vector<std::unique_ptr<Run>> runs(static_cast<size_t>(workers));
-  std::vector<Part> parts(static_cast<size_t>(count));
-  for (int64_t begin = 0; begin < count; begin += workers) {
-    report_progress(options.sink, "evaluating", begin * batch, data.size());
-    threads.run(std::min<int64_t>(workers, count - begin), [&](int64_t k) {
-      auto& run = runs[static_cast<size_t>(k)];
-      if (!run) run = std::make_unique<Run>(program, RunOptions{std::max(1, cores / workers)});
-      parts[static_cast<size_t>(begin + k)] = judge(*run, data, data.batch((begin + k) * batch, batch), options.keep_outputs);
-    });
-  }
-  report_progress(options.sink, "evaluating", data.size(), data.size());
-  Metric metric = total(data.task(), parts);
-  if (options.keep_outputs) metric.outputs = joined_outputs(program->outputs(), parts);
-  return metric;
-}
-
 std::string describe(const Metric& m) {
   char text[160];
   const auto count = static_cast<long long>(m.n), right = static_cast<long long>(m.correct);
@@ -289,7 +194,7 @@ std::string describe(const Metric& m) {
     case Task::compare:
       std::snprintf(text, sizeof text, "SNR %.1f dB, largest error %.3g, %lld records", m.snr_db, m.max_error, count);
       break;
-    case Task::none: return "nothing to judge by";
+    case Task::none: std::snprintf(text, sizeof text, "%lld records, nothing to judge by", count); break;
   }
   return text;
 }

@@ -1,8 +1,6 @@
 // How good a network is on some data: run it over a data set and judge its outputs by the truth beside the inputs.
 #pragma once
 
-#include <functional>
-
 #include "core/sink.hpp"
 #include "io/data/dataset.hpp"
 #include "runtime/program.hpp"
@@ -33,15 +31,19 @@ struct EvaluateOptions {
   int64_t batch = 32;   // records, where the network takes any number
   Sink* sink = nullptr;
   bool keep_outputs = false;  // then data without truth will do, too
+  /// Judges data without truth: its outputs for the same inputs are what is expected (Task::compare).
+  std::shared_ptr<const Program> reference = {};
 };
 
-/// The inputs of a batch in the order of the program's inputs: by name where the data names them, else by position.
-/// Error{mismatch} names the input that the data lack or the size that does not fit.
-std::vector<Tensor> bind_inputs(std::span<const Port> inputs, const Dataset& data, const Batch& batch);
+/// The inputs of a batch in the order of `inputs`, those of the graph that are no state: by name where the data names
+/// them, else by position. Axes of extent 1 are added or dropped where the network's shape asks for it. Error{mismatch}
+/// names the input that the data lack or the size that does not fit.
+std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs, const Dataset& data, const Batch& batch);
 /// Records per run: `wanted` when the first extent of the inputs is free, else that extent.
 int64_t batch_of(std::span<const Port> inputs, int64_t wanted);
 
-/// Runs the program over all records. Similarity: cosine of the mean of the output over the attention mask (rank 3) or of
+/// Runs the program over all records; one with state over each sequence, step by step (Dataset::begins_sequence), sequences
+/// side by side. Similarity: cosine of the mean of the output over the attention mask (rank 3) or of
 /// the output itself (rank 2). Errors: mismatch (outputs that do not suit the task, or differ in shape and cannot be
 /// joined), usage (data without truth).
 Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options = {});

@@ -2,21 +2,13 @@
 #include <random>
 
 #include "api/api.hpp"
+#include "graph/state.hpp"
 
 namespace bitwright {
 namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-std::vector<Port> input_ports(const Graph& graph) {
-  std::vector<Port> ports;
-  for (const ValueId id : graph.inputs) {
-    const Value& value = graph.value(id);
-    ports.push_back({value.name, value.dtype, value.has_shape, value.shape});
-  }
-  return ports;
 }
 
 Rules with_defaults(Rules rules) {
@@ -37,10 +29,13 @@ void check_any_quantized(const Quantized& result) {
 
 Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch) {
   const std::vector<Port> ports = input_ports(model.graph);
-  const int64_t size = batch_of(ports, batch), records = std::min(samples, data.size());
-  return {(records + size - 1) / size, [&data, ports, size, records](int64_t i) {
-            return bind_inputs(ports, data, data.batch(i * size, std::min(size, records - i * size)));
-          }};
+  const bool steps = !model.graph.state.empty();
+  const int64_t size = batch_of(ports, steps ? 1 : batch), records = std::min(samples, data.size());
+  const auto inputs = [&model, &data, ports, size, records](int64_t i) {
+    return bind_inputs(model.graph, ports, data, data.batch(i * size, std::min(size, records - i * size)));
+  };
+  const auto begins_sequence = [&data, size](int64_t i) { return data.begins_sequence(i * size); };
+  return {(records + size - 1) / size, inputs, begins_sequence};
 }
 
 Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data, Sink* sink, int threads) {
@@ -50,7 +45,9 @@ Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data
          " places); quantize the float model it was made from");
   Quantized result;
   result.recipe = recipe;
-  Prepared prepared = fuse(model, recipe);
+  Model declared = model;
+  declare_state(declared.graph, recipe.state);
+  Prepared prepared = fuse(std::move(declared), recipe);
   result.notes = std::move(prepared.notes);
   Placement placement = place(std::move(prepared.model), with_defaults(recipe.rules));
   placement.model.quantization.profile = recipe.profile;

@@ -6,6 +6,7 @@
 #include "api/api.hpp"
 #include "core/mapped_file.hpp"
 #include "core/sha256.hpp"
+#include "graph/state.hpp"
 #include "io/onnx/onnx.hpp"
 #include "passes/fold.hpp"
 
@@ -51,6 +52,7 @@ void check_written(const Model& model, const std::string& path) {
   const auto before = Program::compile(model, {}), after = Program::compile(load(path), {});
   const std::vector<Tensor> inputs = random_inputs(before->inputs(), 1, 1);
   Run run_before(before), run_after(after);
+  if (!before->state().empty()) run_before(inputs), run_after(inputs);  // the second step sees whether the pairs came along
   const auto& want = run_before(inputs);
   const auto& got = run_after(inputs);
   const bool exact = all_exact(*before) && all_exact(*after);
@@ -70,6 +72,7 @@ Model load(const std::string& path) {
   FoldReport report;
   model = fold(std::move(model), &report);
   for (const std::string& kept : report.kept) model.info.notes.push_back(kept);
+  if (model.graph.state.empty()) find_state(model.graph);
   return model;
 }
 

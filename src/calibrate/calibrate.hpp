@@ -13,10 +13,12 @@
 namespace bitwright {
 
 /// Where batches come from: inputs(i) gives the network's inputs by position for batch i of `count`; it is called from
-/// several threads.
+/// several threads, except for a network with state: its batches are steps, run one after another.
 struct Batches {
   int64_t count = 0;
   std::function<std::vector<Tensor>(int64_t)> inputs;
+  /// Whether batch i begins a sequence (state back to zero); empty: only the first does.
+  std::function<bool(int64_t)> begins_sequence = {};
 };
 
 struct CalibrateOptions {

@@ -32,8 +32,7 @@ class Watcher {
  public:
   Watcher(std::shared_ptr<const Program> program, const std::map<Site, Needs>& sites, int threads)
       : sites_(sites), run_(std::move(program), {threads}) {
-    for (const auto& [site, needs] : sites_)
-      if (site.node != kGraphInput) by_value_[value_at(run_.program().model().graph, site)].push_back(site);
+    for (const auto& [site, needs] : sites_) by_value_[value_at(run_.program().model().graph, site)].push_back(site);
     run_.set_tap([this](ValueId value, const Tensor& tensor) { observe(value, tensor); });
   }
 
@@ -41,10 +40,8 @@ class Watcher {
     Seen seen = fresh(sites_);
     seen_ = &seen;
     for (int64_t i = first; i < last; ++i) {
-      const std::vector<Tensor> inputs = batches.inputs(i);
-      for (auto& [site, statistics] : seen)
-        if (site.node == kGraphInput && site.index < inputs.size()) add(statistics, inputs[site.index]);
-      run_(inputs);
+      if (batches.begins_sequence && batches.begins_sequence(i)) run_.reset();
+      run_(batches.inputs(i));
     }
     return seen;
   }
@@ -73,15 +70,15 @@ std::map<Site, Statistics> collect(const Model& model, const std::map<Site, Need
   Seen total = fresh(sites);
   if (sites.empty() || batches.count == 0) return total;
   CompileOptions compile{.target = Target::floating};
-  for (const auto& [site, needs] : sites)
-    if (site.node != kGraphInput) compile.taps.push_back(value_at(model.graph, site));
+  for (const auto& [site, needs] : sites) compile.taps.push_back(value_at(model.graph, site));
   const auto program = Program::compile(model, compile);
 
   // A chunk is as many batches as share one held-out batch, so that every chunk has one.
   const auto chunk = static_cast<int64_t>(Statistics::kHoldOutEvery);
   const int64_t chunks = (batches.count + chunk - 1) / chunk;
   const int cores = options.threads > 0 ? options.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int workers = static_cast<int>(std::min<int64_t>(cores, chunks));
+  // Steps of a sequence follow each other: one Run, whose state goes from chunk to chunk.
+  const int workers = program->state().empty() ? static_cast<int>(std::min<int64_t>(cores, chunks)) : 1;
   Threads threads(workers);
   std::vector<std::unique_ptr<Watcher>> watchers(static_cast<size_t>(workers));
   for (int64_t begin = 0; begin < chunks; begin += workers) {

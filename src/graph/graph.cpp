@@ -210,11 +210,21 @@ void verify_scope(const Graph& graph, std::unordered_set<ValueId> known, std::un
            " is made by nothing");
 }
 
+void verify_state(const Graph& graph) {
+  std::unordered_set<uint32_t> inputs, outputs;
+  for (const StatePair& pair : graph.state)
+    if (pair.input >= graph.inputs.size() || pair.output >= graph.outputs.size() || !inputs.insert(pair.input).second ||
+        !outputs.insert(pair.output).second)
+      fail(ErrorCode::malformed, "graph '", graph.name, "': input ", pair.input, " cannot be the state of output ",
+           pair.output, ": one of them does not exist or is state already");
+}
+
 }  // namespace
 
 void verify(const Graph& graph) {
   std::unordered_set<NodeId> seen;
   verify_scope(graph, {}, seen);
+  verify_state(graph);
 }
 
 void sort_nodes(Graph& graph) {

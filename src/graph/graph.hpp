@@ -66,6 +66,12 @@ struct Node {
   T attr(const std::string& key, T fallback) const;
 };
 
+/// A value kept from step to step of a sequence (a recurrent cell's h and c, a cache): what output `output` gives in one
+/// step, input `input` takes in the next. Numbers among Graph::inputs and Graph::outputs; see state.hpp.
+struct StatePair {
+  uint32_t input = 0, output = 0;
+};
+
 /// "node 'conv1' (Conv)", or "node #12 (Conv)" when it has no name.
 std::string display_name(const Node& node);
 
@@ -79,6 +85,7 @@ class Graph {
   std::vector<Node> nodes;  // in execution order
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
+  std::vector<StatePair> state;
   std::string unknown_fields;
 
   ValueId add_value(std::string value_name, DType dtype = DType::none);
@@ -144,7 +151,8 @@ struct Uses {
   std::unordered_map<NodeId, int64_t> positions_;
 };
 
-/// Throws Error{malformed} unless every read value exists before it is read, every value is made once, ids are unique.
+/// Throws Error{malformed} unless every read value exists before it is read, every value is made once, ids are unique and
+/// state pairs name an input and an output each, none twice.
 /// Run after every pass.
 void verify(const Graph& graph);
 

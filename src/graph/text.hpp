@@ -9,7 +9,8 @@
 //     }
 //     at 0 input 1: static {int8 -127 127 channel 0 scale f32[2]{0.5, 0.25}} codes i8[2]{3, -4}
 //
-// A site is named by the position of its node (or `input K` of the graph), `_` is an input left out.
+// A site is named by the position of its node (or `input K` of the graph), `_` is an input left out. `output hn -> h`:
+// the input h takes it in the next step (state).
 #pragma once
 
 #include <functional>
@@ -18,11 +19,11 @@
 
 namespace bitwright {
 
-struct TextOptions {
+struct PrintOptions {
   int64_t inline_elements = 64;
 };
-std::string print(const Graph& graph, const TextOptions& options = {});
-std::string print(const Model& model, const TextOptions& options = {});
+std::string print(const Graph& graph, const PrintOptions& options = {});
+std::string print(const Model& model, const PrintOptions& options = {});
 
 /// Finds the contents of a tensor printed as `#`: by the name of its constant, with ".codes", ".scale" ... for parts of
 /// entries.

@@ -192,12 +192,22 @@ class Parser {
         expect(":");
         names[name] = g.add_constant(name, tensor(name, true));
       } else if (accept("output")) {
-        g.outputs.push_back(find(names, take_name()));
+        output(g, names);
       } else {
         node(g, names);
       }
     }
     --depth_;
+  }
+  void output(Graph& g, const Names& names) {
+    g.outputs.push_back(find(names, take_name()));
+    if (!accept("-")) return;
+    expect(">");
+    const std::string name = take_name();
+    const ValueId kept = find(names, name);
+    for (size_t i = 0; i < g.inputs.size(); ++i)
+      if (g.inputs[i] == kept) return g.state.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(g.outputs.size() - 1)});
+    bad("'", name, "' is no input: it cannot be state");
   }
   ValueId find(const Names& names, const std::string& name) const {
     const auto at = names.find(name);

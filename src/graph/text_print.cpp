@@ -39,7 +39,7 @@ std::string real(double v, bool single) {
 
 class Printer {
  public:
-  explicit Printer(const TextOptions& options) : options_(options) {}
+  explicit Printer(const PrintOptions& options) : options_(options) {}
   std::string out;
 
   void graph(const Graph& g, const std::string& indent) {
@@ -52,7 +52,12 @@ class Printer {
       out += inner;
       this->node(g, node, inner);
     }
-    for (const ValueId id : g.outputs) out += inner + "output " + name(id) + "\n";
+    for (size_t i = 0; i < g.outputs.size(); ++i) {
+      out += inner + "output " + name(g.outputs[i]);
+      for (const StatePair& pair : g.state)
+        if (pair.output == i) out += " -> " + name(g.inputs[pair.input]);
+      out += "\n";
+    }
     out += indent + "}\n";
   }
 
@@ -69,7 +74,7 @@ class Printer {
   }
 
  private:
-  const TextOptions& options_;
+  const PrintOptions& options_;
   std::unordered_map<ValueId, std::string> names_;
   std::unordered_set<std::string> used_;
 
@@ -193,13 +198,13 @@ class Printer {
 
 }  // namespace
 
-std::string print(const Graph& graph, const TextOptions& options) {
+std::string print(const Graph& graph, const PrintOptions& options) {
   Printer printer(options);
   printer.graph(graph, "");
   return printer.out;
 }
 
-std::string print(const Model& model, const TextOptions& options) {
+std::string print(const Model& model, const PrintOptions& options) {
   Printer printer(options);
   printer.graph(model.graph, "");
   if (model.quantization.profile != Profile::ort) printer.out += str("profile ", name_of(model.quantization.profile), "\n");

@@ -1,5 +1,6 @@
-// A Plan: a flat list of steps over numbered buffers. Buffers are constants, the caller's inputs, places in one arena, or
-// (only after an operator whose output shape depends on data) memory made during the run. Inside the runtime only.
+// A Plan: a flat list of steps over numbered buffers. Buffers are constants, the caller's inputs, places in one arena, the
+// Run's memory for the next step's state, or (only after an operator whose output shape depends on data) memory made during
+// the run. Inside the runtime only.
 #pragma once
 
 #include "runtime/program.hpp"
@@ -10,9 +11,9 @@ using BufferId = int32_t;
 constexpr BufferId kNoBuffer = -1;
 
 struct Buffer {
-  enum Kind : uint8_t { arena, constant, input, made };
+  enum Kind : uint8_t { arena, constant, input, state, made };
   Kind kind = arena;
-  Tensor tensor;        // constant: the data; arena, input: type and shape; made: empty
+  Tensor tensor;        // constant: the data; arena, input, state: type and shape; made: empty
   int64_t offset = 0;   // in the arena
   int32_t first = -1, last = -1;  // steps that write and last read it
 };
@@ -54,7 +55,7 @@ class Plan {
  public:
   std::vector<Buffer> buffers;
   std::vector<std::unique_ptr<Step>> steps;
-  std::vector<BufferId> inputs, outputs;
+  std::vector<BufferId> inputs, outputs;  // as the graph's, state included
   int64_t arena_bytes = 0;
   int64_t scratch_bytes = 0;  // the most a step asks for, per worker
   bool dynamic = false;       // some buffer is `made`

@@ -1,7 +1,8 @@
 #include "runtime/program.hpp"
 
-#include <chrono>
+#include <algorithm>
 #include <deque>
+#include <map>
 #include <mutex>
 
 #include "runtime/lowering.hpp"
@@ -20,7 +21,7 @@ std::string_view name_of(Target target) {
 struct Program::State {
   Model model;
   CompileOptions options;
-  std::vector<Port> inputs, outputs;
+  std::vector<Port> inputs, outputs, state;
 
   struct Cached {
     std::vector<Shape> shapes;
@@ -36,11 +37,17 @@ Program::~Program() = default;
 
 namespace {
 
-std::vector<Port> ports(const Graph& graph, const std::vector<ValueId>& ids) {
+Port port(const Graph& graph, ValueId id) {
+  const Value& value = graph.value(id);
+  return {value.name, value.dtype, value.has_shape, value.shape};
+}
+
+/// Those of `ids` that no state pair names.
+std::vector<Port> ports(const Graph& graph, const std::vector<ValueId>& ids, uint32_t StatePair::*side) {
   std::vector<Port> made;
-  for (const ValueId id : ids) {
-    const Value& value = graph.value(id);
-    made.push_back({value.name, value.dtype, value.has_shape, value.shape});
+  for (uint32_t i = 0; i < ids.size(); ++i) {
+    const bool kept = std::any_of(graph.state.begin(), graph.state.end(), [&](const StatePair& p) { return p.*side == i; });
+    if (!kept) made.push_back(port(graph, ids[i]));
   }
   return made;
 }
@@ -56,6 +63,8 @@ void refuse_unknown_operators(const Graph& graph) {
 
 }  // namespace
 
+std::vector<Port> input_ports(const Graph& graph) { return ports(graph, graph.inputs, &StatePair::input); }
+
 std::shared_ptr<const Program> Program::compile(Model model, CompileOptions options) {
   verify(model);
   refuse_unknown_operators(model.graph);
@@ -63,8 +72,14 @@ std::shared_ptr<const Program> Program::compile(Model model, CompileOptions opti
   State& state = *program->state_;
   state.model = std::move(model);
   state.options = std::move(options);
-  state.inputs = ports(state.model.graph, state.model.graph.inputs);
-  state.outputs = ports(state.model.graph, state.model.graph.outputs);
+  const Graph& graph = state.model.graph;
+  state.inputs = input_ports(graph);
+  state.outputs = ports(graph, graph.outputs, &StatePair::output);
+  for (const StatePair& pair : graph.state) {
+    state.state.push_back(port(graph, graph.inputs[pair.input]));
+    if (!state.state.back().has_shape || state.state.back().dtype == DType::none)
+      fail(ErrorCode::unsupported, "state '", state.state.back().name, "': the network does not say its type and shape");
+  }
   return program;
 }
 
@@ -73,15 +88,60 @@ const CompileOptions& Program::options() const { return state_->options; }
 const std::vector<Port>& Program::inputs() const { return state_->inputs; }
 const std::vector<Port>& Program::outputs() const { return state_->outputs; }
 
-std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes) const {
+const std::vector<Port>& Program::state() const { return state_->state; }
+
+std::vector<Shape> Program::initial_state(std::span<const Shape> shapes) const {
+  std::map<int64_t, int64_t> extents;  // of symbols
+  for (size_t i = 0; i < shapes.size(); ++i)
+    for (size_t d = 0; d < std::min(shapes[i].size(), state_->inputs[i].shape.size()); ++d)
+      extents[state_->inputs[i].shape[d]] = shapes[i][d];
+  extents.erase(kUnknownDim);
+  std::vector<Shape> initial;
+  for (const Port& port : state_->state) {
+    initial.push_back(port.shape);
+    for (int64_t& extent : initial.back())
+      if (extent < 0) extent = extents.count(extent) ? extents.at(extent) : 0;
+  }
+  return initial;
+}
+
+namespace {
+
+/// Input shapes in the graph's order.
+std::vector<Shape> with_state(const Graph& graph, std::span<const Shape> shapes, std::span<const Shape> state) {
+  std::vector<Shape> all(graph.inputs.size());
+  std::vector<bool> taken(graph.inputs.size(), false);
+  for (size_t i = 0; i < state.size(); ++i) {
+    all[graph.state[i].input] = state[i];
+    taken[graph.state[i].input] = true;
+  }
+  size_t next = 0;
+  for (const Shape& shape : shapes) {
+    while (taken[next]) ++next;
+    all[next++] = shape;
+  }
+  return all;
+}
+
+}  // namespace
+
+std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::span<const Shape> state) const {
+  const Graph& graph = state_->model.graph;
+  BW_CHECK(shapes.size() == state_->inputs.size() && state.size() == graph.state.size());
+  std::vector<Shape> all = with_state(graph, shapes, state);
   const std::lock_guard lock(state_->mutex);
   for (const auto& cached : state_->cache)
-    if (std::equal(shapes.begin(), shapes.end(), cached.shapes.begin(), cached.shapes.end())) return cached.plan;
+    if (cached.shapes == all) return cached.plan;
   auto plan = std::make_shared<Plan>();
-  Lowering(state_->model, state_->options, shapes, *plan).run();
+  Lowering(state_->model, state_->options, all, *plan).run();
+  // A step that makes the next state writes it where the Run keeps it; other outputs (an input passed on) are copied.
+  for (const StatePair& pair : graph.state) {
+    Buffer& buffer = plan->buffers[static_cast<size_t>(plan->outputs[pair.output])];
+    if (buffer.kind == Buffer::arena) buffer.kind = Buffer::state;
+  }
   place_buffers(*plan);
   if (state_->cache.size() == State::kCachedPlans) state_->cache.pop_front();
-  state_->cache.push_back({{shapes.begin(), shapes.end()}, plan});
+  state_->cache.push_back({std::move(all), plan});
   return plan;
 }
 
@@ -108,97 +168,6 @@ std::vector<Shape> Program::default_shapes(int64_t extent) const {
       if (d < 0) d = extent;
   }
   return shapes;
-}
-
-// ---- Run
-
-struct Run::State {
-  std::shared_ptr<const Program> program;
-  Threads threads;
-  Tap tap;
-  bool profiling = false;
-  std::vector<int64_t> nanoseconds;
-
-  std::shared_ptr<const Plan> plan;
-  std::vector<Shape> shapes;
-  Tensor arena, scratch;
-  std::vector<Tensor> tensors, outputs;
-
-  State(std::shared_ptr<const Program> p, int count) : program(std::move(p)), threads(count) {}
-
-  /// Makes the plan for these shapes current: views into one arena, allocated only when it must grow.
-  void adopt(std::vector<Shape> wanted) {
-    plan = program->plan(wanted);
-    shapes = std::move(wanted);
-    if (arena.elements() < plan->arena_bytes) arena = Tensor(DType::u8, {plan->arena_bytes});
-    const int64_t scratch_bytes = plan->scratch_bytes * threads.count();
-    if (scratch.elements() < scratch_bytes) scratch = Tensor(DType::u8, {scratch_bytes});
-    tensors.clear();
-    for (const Buffer& buffer : plan->buffers) {
-      if (buffer.kind == Buffer::arena) {
-        tensors.push_back(Tensor::view(buffer.tensor.dtype(), buffer.tensor.shape(), arena.raw() + buffer.offset));
-      } else {
-        tensors.push_back(buffer.kind == Buffer::constant ? buffer.tensor : Tensor());
-      }
-    }
-    nanoseconds.assign(plan->steps.size(), 0);
-  }
-};
-
-Run::Run(std::shared_ptr<const Program> program, RunOptions options)
-    : state_(std::make_unique<State>(std::move(program), options.threads)) {}
-Run::~Run() = default;
-Run::Run(Run&&) noexcept = default;
-
-void Run::set_tap(Tap tap) { state_->tap = std::move(tap); }
-void Run::set_profiling(bool on) { state_->profiling = on; }
-const std::vector<int64_t>& Run::step_nanoseconds() const { return state_->nanoseconds; }
-const Program& Run::program() const { return *state_->program; }
-
-namespace {
-
-void check_input(const Port& port, const Tensor& given, const Graph& graph) {
-  if (!given.has_data()) fail(ErrorCode::mismatch, "input '", port.name, "' was not given");
-  if (port.dtype != DType::none && given.dtype() != port.dtype)
-    fail(ErrorCode::mismatch, "input '", port.name, "' is ", name_of(given.dtype()), ", the network takes ",
-         name_of(port.dtype));
-  if (!port.has_shape) return;
-  bool fits = port.shape.size() == given.shape().size();
-  for (size_t i = 0; fits && i < port.shape.size(); ++i)
-    fits = port.shape[i] < 0 || port.shape[i] == given.shape()[i];
-  if (!fits)
-    fail(ErrorCode::mismatch, "input '", port.name, "' has shape ", to_string(given.shape()), ", the network takes ",
-         graph.shape_text(port.shape));
-}
-
-}  // namespace
-
-const std::vector<Tensor>& Run::operator()(std::span<const Tensor> inputs) {
-  State& s = *state_;
-  const auto& ports = s.program->inputs();
-  if (inputs.size() != ports.size())
-    fail(ErrorCode::mismatch, "the network takes ", ports.size(), " inputs, got ", inputs.size());
-  std::vector<Shape> shapes;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    check_input(ports[i], inputs[i], s.program->model().graph);
-    shapes.push_back(inputs[i].shape());
-  }
-  if (!s.plan || shapes != s.shapes) s.adopt(std::move(shapes));
-  for (size_t i = 0; i < inputs.size(); ++i) s.tensors[static_cast<size_t>(s.plan->inputs[i])] = inputs[i];
-  if (s.plan->dynamic)
-    for (size_t i = 0; i < s.tensors.size(); ++i)
-      if (s.plan->buffers[i].kind == Buffer::made) s.tensors[i] = Tensor();
-  StepContext context(s.tensors, s.threads, s.tap, s.scratch.raw(), s.plan->scratch_bytes);
-  using Clock = std::chrono::steady_clock;
-  for (size_t i = 0; i < s.plan->steps.size(); ++i) {
-    const auto start = s.profiling ? Clock::now() : Clock::time_point();
-    s.plan->steps[i]->run(context);
-    if (s.profiling)
-      s.nanoseconds[i] = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
-  }
-  s.outputs.clear();
-  for (const BufferId id : s.plan->outputs) s.outputs.push_back(s.tensors[static_cast<size_t>(id)]);
-  return s.outputs;
 }
 
 }  // namespace bitwright

@@ -11,6 +11,9 @@
 //     auto program = Program::compile(model, {.target = Target::integer});
 //     Run run(program, {.threads = 2});
 //     std::vector<Tensor> outputs = run({input});          // valid until the next call
+//
+// The Graph's state (graph/state.hpp) is neither asked of the caller nor given to him: the Run keeps it from call to call,
+// one call being one step of a sequence, and run.reset() begins the next sequence.
 #pragma once
 
 #include <functional>
@@ -56,6 +59,9 @@ struct Port {
   Shape shape;  // negative extents: symbols
 };
 
+/// What a caller gives: the graph's inputs that are no state.
+std::vector<Port> input_ports(const Graph& graph);
+
 class Program {
  public:
   /// Throws Error{unsupported, malformed} naming the node. Constants are shared with the model, packed weights are made
@@ -65,11 +71,19 @@ class Program {
 
   const Model& model() const;
   const CompileOptions& options() const;
+  /// What a caller gives and gets: the graph's inputs and outputs without its state.
   const std::vector<Port>& inputs() const;
   const std::vector<Port>& outputs() const;
+  /// The inputs that are state, as Graph::state has them.
+  const std::vector<Port>& state() const;
+  /// Shapes of the state at the start of a sequence: free extents are those of the inputs that have the same symbol,
+  /// others 0 (a cache that starts empty).
+  std::vector<Shape> initial_state(std::span<const Shape> shapes) const;
 
-  /// The plan for these input shapes (by position): compiled on first use, kept in a bounded cache. Thread safe.
-  std::shared_ptr<const Plan> plan(std::span<const Shape> shapes) const;
+  /// The plan for these input shapes (by position) and shapes of the state: compiled on first use, kept in a bounded
+  /// cache. Thread safe.
+  std::shared_ptr<const Plan> plan(std::span<const Shape> shapes, std::span<const Shape> state) const;
+  std::shared_ptr<const Plan> plan(std::span<const Shape> shapes) const { return plan(shapes, initial_state(shapes)); }
   /// Steps of that plan, in order.
   std::vector<StepInfo> steps(std::span<const Shape> shapes) const;
   /// Bytes of the plan's arena and of constants in the form kernels read.
@@ -77,7 +91,7 @@ class Program {
     int64_t arena = 0, weights = 0;
   };
   Memory memory(std::span<const Shape> shapes) const;
-  /// Input shapes with every unknown extent replaced by `extent`.
+  /// Shapes of inputs() with every unknown extent replaced by `extent`.
   std::vector<Shape> default_shapes(int64_t extent = 1) const;
 
  private:
@@ -106,6 +120,11 @@ class Run {
   const std::vector<Tensor>& operator()(std::initializer_list<Tensor> inputs) {
     return (*this)(std::span<const Tensor>(inputs.begin(), inputs.size()));
   }
+  /// Begins a new sequence: the next call finds the state at zero, or at these values by position of Program::state(),
+  /// which are copied (to go on where another Run stood).
+  void reset(std::span<const Tensor> state = {});
+  /// What the next call will find; empty tensors before the first call of a sequence that starts at zero.
+  const std::vector<Tensor>& state() const;
   /// Nanoseconds that each step of the last call took, when profiling is on.
   void set_profiling(bool on);
   const std::vector<int64_t>& step_nanoseconds() const;

@@ -18,6 +18,7 @@ const char* const kText = R"(graph "net" {
     output inner
   }
   output z
+  output a -> "odd name"
 }
 profile tflite
 at input 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{3}}

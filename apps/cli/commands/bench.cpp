@@ -11,6 +11,7 @@ struct Args {
   int64_t batch = 1;
   double seconds = 1;
   bool layers = false;
+  StateArgs state;
 };
 
 std::string layer_table(const Loaded& loaded, int threads, int64_t batch) {
@@ -40,7 +41,7 @@ void run_bench(const Args& args, const Context& c) {
   DocumentList list;
   std::string layers;
   for (const std::string& path : args.models) {
-    const Loaded loaded = load_program(path, args.target);
+    const Loaded loaded = load_program(path, args.target, args.state, c.sink);
     const int64_t batch = batch_of(loaded.program->inputs(), args.batch);
     const Latency t = measure_latency(loaded.program, c.threads, batch, args.seconds, c.sink);
     const Cost cost = cost_of(*loaded.program);
@@ -64,6 +65,7 @@ Action declare(Options& o) {
   o.option("--target", args->target, "auto, float, simulated or integer");
   o.option("--batch", args->batch, "records per run");
   o.option("--seconds", args->seconds, "to spend on each model");
+  args->state.declare(o);
   o.flag("--layers", args->layers, "time of every step, too");
   return [args](const Context& c) { run_bench(*args, c); };
 }

@@ -6,6 +6,7 @@ namespace {
 struct Args {
   std::vector<std::string> models;
   DataArgs data;
+  StateArgs state;
   double seconds = 0.5;
   bool lines = false;
 };
@@ -14,7 +15,12 @@ void run_compare(const Args& args, const Context& c) {
   std::unique_ptr<Dataset> data;
   if (args.data.given()) data = args.data.open();
   std::vector<Compared> rows;
-  for (const std::string& path : args.models) rows.push_back(measure(load_program(path, "auto"), path, data.get(), args.seconds, c));
+  std::shared_ptr<const Program> reference;  // judges data without truth
+  for (const std::string& path : args.models) {
+    const Loaded loaded = load_program(path, "auto", args.state, c.sink);
+    rows.push_back(measure(loaded, path, {data.get(), reference}, args.seconds, c));
+    if (!reference) reference = loaded.program;
+  }
   if (c.json) return c.print(comparison_document(rows));
   if (data) c.print(data->description() + "\n");
   c.print(args.lines ? comparison_lines(rows) : comparison_table(rows));
@@ -23,7 +29,8 @@ void run_compare(const Args& args, const Context& c) {
 Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positionals("MODEL", args->models, "networks; the first is what the others are compared with");
-  args->data.declare(o, "labelled data");
+  args->data.declare(o, "data with labels, or without: then the first network's outputs are what the others are judged by");
+  args->state.declare(o);
   o.option("--seconds", args->seconds, "to spend on timing each model");
   o.flag("--lines", args->lines, "per model the two lines 'Size of the model (MB)' and 'Accuracy'");
   return [args](const Context& c) { run_compare(*args, c); };

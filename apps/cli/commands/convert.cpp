@@ -7,10 +7,12 @@ struct Args {
   std::string in, out;
   int64_t opset = 0;
   bool dry_run = false;
+  StateArgs state;
 };
 
 void run_convert(const Args& args, const Context& c) {
-  const Model model = load(args.in);
+  Model model = load(args.in);
+  args.state.apply(model, c.sink);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   if (args.dry_run) return c.print(str("would write ", args.out, ", ", model.quantization.at.size(), " quantized places\n"));
   const Saved saved = save(model, args.out, args.opset);
@@ -23,6 +25,7 @@ Action declare(Options& o) {
   o.positional("IN", args->in, "a network (.onnx)");
   o.positional("OUT", args->out, "the file to write (.onnx)");
   o.option("--opset", args->opset, "of the written file; 0: the lowest that holds the network");
+  args->state.declare(o);
   o.flag("--dry-run", args->dry_run, "say what would happen");
   return [args](const Context& c) { run_convert(*args, c); };
 }

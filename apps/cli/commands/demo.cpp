@@ -45,8 +45,8 @@ void run_demo(const Args& args, const Context& c) {
   const Model model = load(args.model);
   const Quantized quantized = quantize(model, Recipe(), train.get(), c.sink, c.threads);
   save(quantized, out);
-  const auto before = measure(load_program(args.model, "float"), "float32", test.get(), 0.5, c);
-  const auto after = measure(load_program(out, "integer"), "int8", test.get(), 0.5, c);
+  const auto before = measure(load_program(args.model, "float"), "float32", {test.get()}, 0.5, c);
+  const auto after = measure(load_program(out, "integer"), "int8", {test.get()}, 0.5, c);
   if (c.json) return c.print(comparison_document({before, after}));
   c.print(bold("A small network for Fashion-MNIST, from float32 to int8") + "\n");
   c.print(str("calibrated on ", train->description(), " in ", fixed(quantized.seconds, 1), " s; judged on ", test->description(), "\n\n"));

@@ -8,6 +8,7 @@ namespace {
 struct Args {
   std::string model, target = "auto", predictions, outputs;
   DataArgs data;
+  StateArgs state;
   int64_t batch = 32;
   bool lines = false;
 };
@@ -28,7 +29,7 @@ void write_outputs(const std::string& path, const Program& program, const Metric
 
 void run_evaluate(const Args& args, const Context& c) {
   const auto data = args.data.open();
-  const Loaded loaded = load_program(args.model, args.target);
+  const Loaded loaded = load_program(args.model, args.target, args.state, c.sink);
   const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink, !args.outputs.empty()});
   if (!args.outputs.empty()) write_outputs(args.outputs, *loaded.program, metric);
   if (!args.predictions.empty()) write_predictions(args.predictions, metric);
@@ -45,6 +46,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positional("MODEL", args->model, "the network (.onnx)");
   args->data.declare(o, "labelled data");
+  args->state.declare(o);
   o.option("--target", args->target, "auto, float, simulated or integer");
   o.option("--batch", args->batch, "records per run");
   o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "graph/state.hpp"
 #include "report/model_text.hpp"
 #include "shared.hpp"
 
@@ -9,6 +10,7 @@ namespace {
 struct Args {
   std::string model;
   std::vector<std::string> nodes;
+  StateArgs state;
   bool values = false, steps = false;
 };
 
@@ -38,6 +40,7 @@ std::string header(const Args& args, const Model& model) {
                          parameters(g), " parameters, ", model.quantization.at.size(), " quantized places\n");
   for (const ValueId id : g.inputs) text += "input  " + type_text(g, id) + "\n";
   for (const ValueId id : g.outputs) text += "output " + type_text(g, id) + "\n";
+  for (const std::string& pair : describe_state(g)) text += "state  " + pair + "\n";
   std::map<std::string, int> kinds;
   for (const Node& node : g.nodes) ++kinds[node.op];
   std::vector<std::string> parts;
@@ -65,7 +68,8 @@ std::string steps_text(const Model& model) {
 }
 
 void run_inspect(const Args& args, const Context& c) {
-  const Model model = load(args.model);
+  Model model = load(args.model);
+  args.state.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   const std::vector<ModuleLine> lines = module_lines(model);
   if (c.json) {
@@ -85,6 +89,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positional("MODEL", args->model, "the network (.onnx)");
   o.list("--nodes", args->nodes, "only these (names or patterns)");
+  args->state.declare(o);
   o.flag("--values", args->values, "the integer codes, too");
   o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
   return [args](const Context& c) { run_inspect(*args, c); };

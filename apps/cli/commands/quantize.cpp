@@ -9,6 +9,7 @@ namespace {
 struct Args {
   std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last;
   DataArgs data;
+  StateArgs state;
   std::vector<std::string> exclude, operators, nodes;
   int64_t samples = 0, batch = 0, batches = 0, opset = 0;
   double percentile = 0;
@@ -44,6 +45,7 @@ Recipe recipe_of(const Args& a) {
   if (!a.activations.empty()) set_format(r.rules.activation, a.activations);
   if (!a.operators.empty()) r.rules.operators = a.operators;
   r.rules.exclude.insert(r.rules.exclude.end(), a.exclude.begin(), a.exclude.end());
+  if (!a.state.pairs.empty()) r.state = a.state.pairs;
   if (a.samples > 0) r.samples = a.samples;
   if (a.batch > 0) r.batch = a.batch;
   if (a.batches > 0) r.samples = a.batches * r.batch;
@@ -129,7 +131,8 @@ void run_quantize(const Args& a, const Context& c) {
   const Recipe recipe = recipe_of(a);
   if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
   if (a.out.empty() && !a.calibrate_only && !a.dry_run) fail(ErrorCode::usage, "quantize needs -o OUT, --calibrate-only or --dry-run");
-  const Model model = load(a.model);
+  Model model = load(a.model);
+  StateArgs{recipe.state}.apply(model, c.sink);
   if (a.dry_run) return dry_run(a, recipe, model, c);
   std::unique_ptr<Dataset> data;
   if (a.data.given()) data = a.data.open(&recipe.data);
@@ -157,6 +160,7 @@ Action declare(Options& o) {
   o.positional("MODEL", a->model, "the float network (.onnx)");
   o.option("-o,--output", a->out, "the file to write (.onnx)");
   a->data.declare(o, "calibration data");
+  a->state.declare(o);
   o.option("--recipe,--preset", a->recipe, "a preset (bitwright, fbgemm, x86, qnnpack, onednn, pytorch_default, onnxruntime, "
                                            "tflite) or a .toml or .json file");
   o.option("--mode", a->mode, "static, dynamic or weight-only");

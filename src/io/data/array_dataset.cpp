@@ -25,6 +25,9 @@ class Arrays : public Dataset {
     if (names.size() == 1 && !options_.input.empty()) names[0] = options_.input;
     return names;
   }
+  bool begins_sequence(int64_t record) const override {
+    return options_.sequence > 0 ? record % options_.sequence == 0 : record == 0;
+  }
   std::string description() const override { return str(inputs_.size(), " arrays, ", size(), " records"); }
   Batch read(std::span<const int64_t> records) const override {
     Batch batch;

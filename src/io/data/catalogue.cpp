@@ -4,7 +4,6 @@
 #include <fstream>
 
 #include "io/data/reader.hpp"
-#include "io/data/selection.hpp"
 
 namespace bitwright {
 
@@ -70,26 +69,6 @@ const Reader& reader_for(const DataPath& path, const std::string& format) {
   fail(ErrorCode::unsupported, path.path, ": no reader knows this data; to force one write ",
        join(reader_names(), ":PATH, "), ":PATH");
 }
-
-class Selected : public Dataset {
- public:
-  Selected(std::unique_ptr<Dataset> base, std::vector<int64_t> records, std::string how)
-      : base_(std::move(base)), records_(std::move(records)), how_(std::move(how)) {}
-  int64_t size() const override { return static_cast<int64_t>(records_.size()); }
-  Task task() const override { return base_->task(); }
-  std::vector<std::string> input_names() const override { return base_->input_names(); }
-  std::string description() const override { return str(base_->description(), ", ", how_, ": ", size(), " of them"); }
-  Batch read(std::span<const int64_t> records) const override {
-    std::vector<int64_t> mapped;
-    for (const int64_t record : records) mapped.push_back(records_.at(static_cast<size_t>(record)));
-    return base_->read(mapped);
-  }
-
- private:
-  std::unique_ptr<Dataset> base_;
-  std::vector<int64_t> records_;
-  std::string how_;
-};
 
 }  // namespace
 
@@ -161,19 +140,13 @@ Batch Dataset::batch(int64_t first, int64_t count) const {
   return read(records);
 }
 
-std::unique_ptr<Dataset> select(std::unique_ptr<Dataset> base, const std::string& selection) {
-  auto records = selected_records(base->size(), selection);
-  if (records.empty())
-    fail(ErrorCode::usage, "selection '", selection, "' takes none of the ", base->size(), " records");
-  return std::make_unique<Selected>(std::move(base), std::move(records), selection);
-}
-
 std::unique_ptr<Dataset> open_dataset(const std::string& spec, const DataOptions& options) {
   const auto [format, path] = parse_spec(spec);
   const DataPath found = look_at(path);
   const Reader& reader = reader_for(found, format.empty() ? options.format : format);
   auto data = reader.open(found, options);
   if (data->size() == 0) fail(ErrorCode::mismatch, path, ": the data set is empty");
+  if (!options.constants.empty()) data = with_constants(std::move(data), options.constants);
   return options.select.empty() ? std::move(data) : select(std::move(data), options.select);
 }
 

@@ -42,6 +42,12 @@ class Dataset {
   virtual Task task() const = 0;
   /// One name per input, empty names where only the position is known; empty: all by position.
   virtual std::vector<std::string> input_names() const { return {}; }
+  /// Whether a network that keeps state from record to record starts anew at this one. Records that do not belong
+  /// together each do; the frames of a sound file follow each other, and the rows of an array.
+  virtual bool begins_sequence(int64_t record) const {
+    (void)record;
+    return true;
+  }
   /// One line: "CIFAR-10, 4984 records, 3x32x32".
   virtual std::string description() const = 0;
   /// The records with these numbers, 0 <= number < size(), in this order. Callable from several threads.
@@ -60,6 +66,9 @@ std::unique_ptr<Dataset> open_dataset(const std::string& spec);
 
 /// The records of `base` that a selection names (selection.hpp). Error{usage} when it names none.
 std::unique_ptr<Dataset> select(std::unique_ptr<Dataset> base, const std::string& selection);
+
+/// `base` with more inputs, scalars that are bound by name. Error{usage} when the data give one of them themselves.
+std::unique_ptr<Dataset> with_constants(std::unique_ptr<Dataset> base, std::vector<ConstantInput> constants);
 
 struct ReaderInfo {
   std::string_view name, summary;

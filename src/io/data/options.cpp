@@ -86,9 +86,19 @@ void set_std(DataOptions& o, const Value& v) {
     if (!(std::abs(value) > 1e-30f)) v.refuse("numbers other than 0");
 }
 
+// constants = { sr = 16000 }
+void set_constants(DataOptions& o, const Value& v) {
+  const auto* table = std::get_if<DocumentTable>(&v.node.value);
+  if (!table) v.refuse("a table of numbers by input: { sr = 16000 }");
+  o.constants.clear();
+  for (const auto& [name, value] : *table)
+    o.constants.push_back({name, Value{value, v.key, v.where}.number(), std::holds_alternative<int64_t>(value.value)});
+}
+
 const std::vector<std::string> kInterpolations = {"bilinear", "bicubic"};
 const std::vector<std::string> kChannels = {"as_stored", "rgb", "bgr", "gray"};
 const std::vector<std::string> kLayouts = {"nchw", "nhwc"};
+const std::vector<std::string> kFeatures = {"samples", "magnitude"};
 
 struct Key {
   std::string name;
@@ -106,6 +116,8 @@ const std::vector<Key>& keys() {
       {"input", [](O& o, V v) { o.input = v.text(); }},
       {"classes", [](O& o, V v) { o.classes = v.integer(0, 1 << 30); }},
       {"label_offset", [](O& o, V v) { o.label_offset = v.integer(-(1 << 30), 1 << 30); }},
+      {"sequence", [](O& o, V v) { o.sequence = v.integer(0, int64_t{1} << 40); }},
+      {"constants", set_constants},
       {"resize", set_resize},
       {"interpolation", [](O& o, V v) { o.image.interpolation = Interpolation(v.word(kInterpolations)); }},
       {"crop", set_crop},
@@ -121,6 +133,7 @@ const std::vector<Key>& keys() {
       {"time_major", [](O& o, V v) { o.text.time_major = v.boolean(); }},
       {"frame", [](O& o, V v) { o.audio.frame = v.integer(0, 1 << 30); }},
       {"hop", [](O& o, V v) { o.audio.hop = v.integer(0, 1 << 30); }},
+      {"feature", [](O& o, V v) { o.audio.feature = SoundFeature(v.word(kFeatures)); }},
   };
   return all;
 }
@@ -140,6 +153,12 @@ Document numbers(const std::vector<float>& values) {
   DocumentList list;
   for (const float value : values) list.push_back(std::strtod(str(value).c_str(), nullptr));  // 0.485, not 0.485000014
   return list;
+}
+
+Document table(const std::vector<ConstantInput>& constants) {
+  Document out{DocumentTable{}};
+  for (const ConstantInput& c : constants) out.set(c.name, c.whole ? Document(static_cast<int64_t>(c.value)) : Document(c.value));
+  return out;
 }
 
 Document pair(int64_t first, int64_t second) { return DocumentList{first, second}; }
@@ -168,6 +187,8 @@ std::string to_toml(const DataOptions& o) {
   line(!o.input.empty(), "input", o.input);
   line(o.classes != 0, "classes", o.classes);
   line(o.label_offset != 0, "label_offset", o.label_offset);
+  line(o.sequence != 0, "sequence", o.sequence);
+  line(!o.constants.empty(), "constants", table(o.constants));
   line(image.resize_short != 0, "resize", image.resize_short);
   line(image.resize_height != 0, "resize", pair(image.resize_height, image.resize_width));
   line(image.interpolation != Interpolation::bilinear, "interpolation",
@@ -185,6 +206,7 @@ std::string to_toml(const DataOptions& o) {
   line(!o.text.time_major, "time_major", false);
   line(o.audio.frame != 0, "frame", o.audio.frame);
   line(o.audio.hop != 0, "hop", o.audio.hop);
+  line(o.audio.feature != SoundFeature::samples, "feature", kFeatures[static_cast<size_t>(o.audio.feature)]);
   return to_toml(out);
 }
 

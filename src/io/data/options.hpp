@@ -41,8 +41,19 @@ struct TextOptions {
   bool time_major = true;    // characters: [T,B] rather than [B,T]
 };
 
+enum class SoundFeature { samples, magnitude };
+
 struct AudioOptions {
   int64_t frame = 0, hop = 0;  // samples per record and from record to record; 0: a file is a record
+  /// What a record gives: its samples, or the magnitudes |rfft| of them without a window, [frame / 2 + 1].
+  SoundFeature feature = SoundFeature::samples;
+};
+
+/// An input that is the same in every record, bound by its name: a sampling rate, a threshold.
+struct ConstantInput {
+  std::string name;
+  double value = 0;
+  bool whole = false;  // an i64 scalar, else f32
 };
 
 struct DataOptions {
@@ -52,6 +63,8 @@ struct DataOptions {
   std::string input;          // name of the input the records feed; empty: by position
   int64_t classes = 0;        // labels must be below; 0: not known
   int64_t label_offset = 0;   // added to every label: 1 where output 0 is a background class
+  int64_t sequence = 0;       // npy, npz: records of one sequence, for networks with state; 0: the whole file is one
+  std::vector<ConstantInput> constants;
   Preprocess image;
   TextOptions text;
   AudioOptions audio;

@@ -237,7 +237,10 @@ Rope encode_model(const ModelInfo& info, const Graph& graph, int opset, Encoder&
     rope.add_message(field::opset_import,
                      opset_import(domain, domain.empty() ? opset : at == info.opsets.end() ? 1 : at->second));
   }
-  for (const auto& [key, value] : info.metadata) {
+  auto metadata = info.metadata;
+  for (const StatePair& pair : graph.state)
+    metadata[kStateKey + encoder.names.at(graph.inputs[pair.input])] = encoder.names.at(graph.outputs[pair.output]);
+  for (const auto& [key, value] : metadata) {
     Rope entry;
     entry.writer().add_string(entry_field::key, key);
     entry.writer().add_string(entry_field::value, value);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/mapped_file.hpp"
+#include "graph/state.hpp"
 #include "io/onnx/onnx.hpp"
 #include "io/onnx/proto.hpp"
 #include "ops/op.hpp"
@@ -75,6 +76,7 @@ class Importer {
       model_.info.notes.push_back(str("opset ", opset, " is newer than ", kNewestOpset, ": operators are read as of that"));
     Scope scope{.graph = &model_.graph, .opsets = &model_.info.opsets};
     read_graph(graphs[0], scope, true);
+    read_state();
   }
 
  private:
@@ -103,6 +105,20 @@ class Importer {
       }
     }
     model_.info.metadata[key] = value;
+  }
+
+  // What export.cpp wrote: bitwright.state/INPUT = OUTPUT. Pairs that do not fit the graph are left out, with a note.
+  void read_state() {
+    auto& metadata = model_.info.metadata;
+    for (auto at = metadata.lower_bound(kStateKey); at != metadata.end() && at->first.rfind(kStateKey, 0) == 0;) {
+      const std::string pair = at->first.substr(kStateKey.size()) + "=" + at->second;
+      try {
+        declare_state(model_.graph, {&pair, 1});
+      } catch (const Error& e) {
+        model_.info.notes.push_back(e.what());
+      }
+      at = metadata.erase(at);
+    }
   }
 
   void read_function(Reader message) {

@@ -54,6 +54,9 @@ namespace sparse_field {
 enum : uint32_t { values = 1, indices, dims };
 }
 
+/// Metadata "bitwright.state/INPUT" = OUTPUT: a pair of Graph::state.
+inline const std::string kStateKey = "bitwright.state/";
+
 /// Where tensors of a file may take their bytes from.
 struct Source {
   std::shared_ptr<const void> keep;  // keeps the mapped model file alive

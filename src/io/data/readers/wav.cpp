@@ -1,4 +1,6 @@
-// A wav file or a folder of them: f32 [records, samples], a record being a file, or a frame where `frame` is given.
+// A wav file or a folder of them: f32 [records, samples], a record being a file, or a frame where `frame` is given; with
+// `feature = "magnitude"` the spectrum of each, f32 [records, samples / 2 + 1]. The frames of a file are one sequence.
+#include "io/data/fourier.hpp"
 #include "io/data/wav_file.hpp"
 
 namespace bitwright {
@@ -27,8 +29,13 @@ class Sounds : public Dataset {
     if (options_.input.empty()) return {};
     return {options_.input};
   }
+  bool begins_sequence(int64_t record) const override {
+    const SoundFile& file = file_of(record);
+    return record == file.end - records_in(file.sound);
+  }
   std::string description() const override {
-    return str("sound at ", files_[0].sound.rate, " Hz, ", size(), frame_ > 0 ? " frames" : " files");
+    return str("sound at ", files_[0].sound.rate, " Hz, ", size(), frame_ > 0 ? " frames" : " files",
+               is_spectrum() ? " as magnitudes of their spectrum" : "");
   }
   Batch read(std::span<const int64_t> records) const override {
     Batch batch;
@@ -36,18 +43,23 @@ class Sounds : public Dataset {
     int64_t length = frame_;
     for (const int64_t record : records)
       if (frame_ == 0) length = std::max(length, file_of(record).sound.samples);
-    Tensor samples(DType::f32, {batch.records, length});
+    const int64_t width = is_spectrum() ? length / 2 + 1 : length;
+    Tensor features(DType::f32, {batch.records, width});
+    std::vector<float> samples(static_cast<size_t>(length));
     for (size_t i = 0; i < records.size(); ++i) {
       const SoundFile& file = file_of(records[i]);
       const int64_t inside = records[i] - (file.end - records_in(file.sound));
-      read_samples(file.sound, inside * hop_,
-                   samples.values<float>().subspan(i * static_cast<size_t>(length), static_cast<size_t>(length)));
+      read_samples(file.sound, inside * hop_, samples);
+      const auto row = features.values<float>().subspan(i * static_cast<size_t>(width), static_cast<size_t>(width));
+      if (is_spectrum()) magnitude_spectrum(samples, row);
+      else std::copy(samples.begin(), samples.end(), row.begin());
     }
-    batch.inputs.push_back(std::move(samples));
+    batch.inputs.push_back(std::move(features));
     return batch;
   }
 
  private:
+  bool is_spectrum() const { return options_.audio.feature == SoundFeature::magnitude; }
   int64_t records_in(const Sound& sound) const {
     if (frame_ == 0) return sound.samples > 0;
     return sound.samples < frame_ ? 0 : (sound.samples - frame_) / hop_ + 1;
