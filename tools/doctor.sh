@@ -1,5 +1,5 @@
 # ./dev doctor: what this machine has, what is missing, what to do about it. Changes nothing.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154  # sourced by ./dev, which sets root, cache, jobs...
 have() { printf '  %-22s %s\n' "$1" "$2"; }
 version() { command -v "$1" >/dev/null && "$@" 2>/dev/null | sed -n 1p || echo "missing: ./dev setup"; }
 there() { if [ -e "$1" ]; then echo "$1"; else echo "missing: $2"; fi; }

@@ -1,5 +1,6 @@
 #include "core/tensor.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -30,11 +31,14 @@ bool is_packed_integer(DType type) { return is_integer(type) && bits_of(type) < 
 }  // namespace
 
 int64_t elements_of(std::span<const int64_t> shape) {
-  int64_t product = 1;
-  for (const int64_t extent : shape)
-    if (extent < 0 || __builtin_mul_overflow(product, extent, &product))
+  int64_t product = 1;  // of the extents that are not zero: strides must be possible too
+  bool none = false;
+  for (const int64_t extent : shape) {
+    none = none || extent == 0;
+    if (extent < 0 || __builtin_mul_overflow(product, std::max<int64_t>(extent, 1), &product))
       fail(ErrorCode::resource, "a tensor of shape ", to_string(shape), " is not possible");
-  return product;
+  }
+  return none ? 0 : product;
 }
 
 std::string to_string(std::span<const int64_t> shape) {

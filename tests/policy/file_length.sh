@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Files stay readable. Over 300 lines (headers: 200) a file is named here and in `./dev size`; over 600 this check fails.
 set -euo pipefail
 long=$(git ls-files 'src/*.cpp' 'src/*.hpp' 'apps/*.cpp' 'apps/*.hpp' | while read -r file; do

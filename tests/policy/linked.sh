@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The program links the C and C++ runtime, and oneDNN where it was found; nothing else. (The sanitizer preset has no oneDNN and
 # adds the sanitizers' libraries.)
 set -euo pipefail

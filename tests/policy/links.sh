@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Every relative link in a document leads to a file or folder of the repository.
 set -euo pipefail
 broken=0

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Every shell script parses, and every command of ./dev stands in its help.
 set -euo pipefail
 while read -r script; do bash -n "$script"; done < <(git ls-files '*.sh' dev .ci/run)

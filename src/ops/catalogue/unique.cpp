@@ -12,8 +12,7 @@ struct Found {
 };
 
 // `less` orders items 0 ... count - 1.
-template <class Less>
-Found find_unique(int64_t count, bool sorted, Less less) {
+Found find_unique(int64_t count, bool sorted, const std::function<bool(int64_t, int64_t)>& less) {
   std::vector<int64_t> order(static_cast<size_t>(count));
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), less);
