@@ -30,7 +30,8 @@ struct Window {
 /// Error{unsupported} names the node. Output extents: floor((in + pads - reach) / stride) + 1, with ceil_mode the
 /// ceiling, less a last window that would start in the end padding (ONNX opset 22).
 Window read_window(const OpContext& c, const Shape& x, const Shape& kernel);
-/// Only kernel, strides, dilations (checked), without output extents: for ConvTranspose, whose formula runs the other way.
-Window read_steps(const OpContext& c, const Shape& x, const Shape& kernel);
+/// The same for a transposed convolution, whose formula runs the other way: source(d, at, tap) of x coordinate `at` is the
+/// output coordinate it adds to. pad_end is not set.
+Window read_transposed_window(const OpContext& c, const Shape& x, const Shape& kernel);
 
 }  // namespace bitwright

@@ -10,53 +10,21 @@ namespace bitwright {
 namespace {
 
 struct Problem {
-  Window w;  // `in` and `out` as this operator's: source(d, in, tap) is the output coordinate
+  Window w;
   int64_t batch, channels, groups, features;
 };
-
-// out = stride * (in - 1) + output_padding + (kernel - 1) * dilation + 1 - pads; output_shape gives out, and the pads follow.
-void size_output(const OpContext& c, Window& w) {
-  const auto rank = static_cast<size_t>(w.rank);
-  auto list = [&](const char* key, size_t count) {
-    auto values = c.node().attr_ints(key, std::vector<int64_t>(count, 0));
-    if (values.size() != count) c.malformed(str(key, " has ", values.size(), " numbers, wanted ", count));
-    for (const int64_t v : values)
-      if (v < 0 || v > (int64_t{1} << 30)) c.malformed(str(key, " holds ", v));
-    return values;
-  };
-  const std::string automatic = c.node().attr_string("auto_pad", "NOTSET");
-  const bool same = automatic == "SAME_UPPER" || automatic == "SAME_LOWER";
-  const auto extra = list("output_padding", rank), pads = list("pads", 2 * rank);
-  auto shape = c.node().attr_ints("output_shape");
-  if (shape.size() == rank + 2) shape.erase(shape.begin(), shape.begin() + 2);  // some exporters write N and C too
-  if (!shape.empty() && shape.size() != rank) c.malformed(str("output_shape has ", shape.size(), " numbers"));
-  for (size_t i = 0; i < rank; ++i) {
-    const size_t d = 3 - rank + i;
-    const int64_t full = w.stride[d] * (w.in[d] - 1) + extra[i] + (w.kernel[d] - 1) * w.dilation[d] + 1;
-    if (shape.empty() && !same) {
-      w.pad[d] = automatic == "VALID" ? 0 : pads[i];
-      w.out[d] = full - (automatic == "VALID" ? 0 : pads[i] + pads[rank + i]);
-    } else {
-      w.out[d] = shape.empty() ? w.in[d] * w.stride[d] : shape[i];
-      const int64_t total = std::max<int64_t>(0, full - w.out[d]);
-      w.pad[d] = automatic == "SAME_UPPER" ? total / 2 : total - total / 2;
-    }
-    if (w.out[d] < 1) c.malformed(str("the output would have extent ", w.out[d]));
-  }
-}
 
 Problem read_problem(const OpContext& c) {
   const Shape &x = c.input(0).shape(), &weights = c.input(1).shape();
   if (weights.size() != x.size() || x.size() < 3)
     c.malformed(str("input ", to_string(x), " and weights ", to_string(weights), " do not fit"));
-  Problem p{read_steps(c, x, Shape(weights.begin() + 2, weights.end())), x[0], x[1], c.node().attr_int("group", 1), 0};
+  Problem p{read_transposed_window(c, x, Shape(weights.begin() + 2, weights.end())), x[0], x[1], c.node().attr_int("group", 1), 0};
   if (p.groups < 1 || p.channels % p.groups != 0 || weights[0] != p.channels)
     c.malformed(str("weights ", to_string(weights), " do not fit ", p.channels, " input channels in ", p.groups,
                     " groups"));
   p.features = weights[1] * p.groups;
   if (c.has(2) && c.input(2).shape() != Shape{p.features})
     c.malformed(str("the bias has shape ", to_string(c.input(2).shape()), ", wanted [", p.features, "]"));
-  size_output(c, p.w);
   return p;
 }
 

@@ -1,51 +1,21 @@
 // Convolution on codes, channels last. Dense, grouped and depthwise come from one kernel table; transposed has its own
 // reference.
 #include "kernels/conv/conv.hpp"
+#include "ops/window.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
 namespace {
 
-struct Geometry {
-  ConvShape shape;
-  std::string reason;
-};
-
-/// Pads from auto_pad or pads; 1-D becomes 2-D with a height of 1.
-Geometry geometry(const Node& node, const Tensor& x, const Tensor& w, const Tensor& y, bool transposed) {
-  Geometry g;
-  const int64_t spatial = x.rank() - 2;
-  if (spatial < 1 || spatial > 2) {
-    g.reason = str("a convolution over ", spatial, " dimensions has no integer kernel");
-    return g;
-  }
-  const auto ones = std::vector<int64_t>(static_cast<size_t>(spatial), 1);
-  const auto strides = node.attr_ints("strides", ones), dilations = node.attr_ints("dilations", ones);
-  auto pads = node.attr_ints("pads", std::vector<int64_t>(static_cast<size_t>(2 * spatial), 0));
-  const std::string auto_pad = node.attr_string("auto_pad", "NOTSET");
-  ConvShape& s = g.shape;
-  for (int64_t d = 0; d < spatial; ++d) {
-    const auto at = static_cast<size_t>(d);
-    const int64_t effective = (w.dim(d + 2) - 1) * dilations[at] + 1;
-    const int64_t in = x.dim(d + 2), out = y.dim(d + 2);
-    int64_t total = std::max<int64_t>(0, (out - 1) * strides[at] + effective - in);
-    if (transposed) total = strides[at] * (in - 1) + effective - out;
-    if (auto_pad == "SAME_UPPER") pads[at] = total / 2;
-    if (auto_pad == "SAME_LOWER") pads[at] = total - total / 2;
-    if (auto_pad == "VALID") pads[at] = 0;
-    if (transposed && node.has_attr("output_shape") && auto_pad == "NOTSET") pads[at] = total / 2;
-  }
-  const bool flat = spatial == 1;
-  const size_t last = flat ? 0 : 1;
-  s.n = x.dim(0), s.c = x.dim(1);
-  s.h = flat ? 1 : x.dim(2), s.w = x.dim(-1);
-  s.oh = flat ? 1 : y.dim(2), s.ow = y.dim(-1), s.oc = y.dim(1);
-  s.kh = flat ? 1 : w.dim(2), s.kw = w.dim(-1);
-  s.groups = node.attr_int("group", 1);
-  s.stride_h = flat ? 1 : strides[0], s.stride_w = strides[last];
-  s.dilation_h = flat ? 1 : dilations[0], s.dilation_w = dilations[last];
-  s.pad_top = flat ? 0 : pads[0], s.pad_left = pads[last];
-  return g;
+/// What the kernels take: 1-D becomes 2-D with a height of 1.
+ConvShape conv_shape(const Node& node, const Tensor& x, const Tensor& w, const Tensor& y, bool transposed) {
+  const OpContext context(node, {}, true);
+  const Shape kernel(w.shape().begin() + 2, w.shape().end());
+  const Window v = transposed ? read_transposed_window(context, x.shape(), kernel) : read_window(context, x.shape(), kernel);
+  return {.n = x.dim(0), .h = v.in[1], .w = v.in[2], .c = x.dim(1), .oh = v.out[1], .ow = v.out[2], .oc = y.dim(1),
+          .kh = v.kernel[1], .kw = v.kernel[2], .groups = node.attr_int("group", 1), .stride_h = v.stride[1],
+          .stride_w = v.stride[2], .dilation_h = v.dilation[1], .dilation_w = v.dilation[2], .pad_top = v.pad[1],
+          .pad_left = v.pad[2]};
 }
 
 /// ONNX [oc, c/groups, kh, kw] (transposed: [c, oc/groups, kh, kw]) -> [oc, kh, kw, c/groups].
@@ -108,9 +78,8 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   if (transposed && node.attr_int("group", 1) > 1 && w.dim(1) != y.dim(1) &&
       lowering.input_entry(node, 1)->chain[0].layout.kind == Layout::channel)
     return "scales per channel of a grouped transposed convolution";
-  const Geometry g = geometry(node, x, w, y, transposed);
-  if (!g.reason.empty()) return g.reason;
-  const ConvShape& s = g.shape;
+  if (x.rank() > 4) return str("a convolution over ", x.rank() - 2, " dimensions has no integer kernel");
+  const ConvShape s = conv_shape(node, x, w, y, transposed);
 
   auto step = std::make_unique<ConvStep>();
   step->shape = s;

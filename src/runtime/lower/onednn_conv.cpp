@@ -2,6 +2,7 @@
 //
 // An image is cut into strips of output rows, each about kStripMacs of work; a strip reads its rows of the source with
 // as much padding as falls to it, so at most three kinds of strips (top, middle, bottom) are compiled.
+#include "ops/window.hpp"
 #include "runtime/onednn.hpp"
 
 namespace bitwright {
@@ -63,18 +64,12 @@ bool read_shape(const Lowering& lowering, const Node& node, Shape2d& s) {
   const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
   if (x.rank() != 4 || x.dtype() != DType::f32 || x.elements() == 0 || y.elements() == 0) return false;
-  const auto strides = node.attr_ints("strides", {1, 1}), dilations = node.attr_ints("dilations", {1, 1});
-  auto pads = node.attr_ints("pads", {0, 0, 0, 0});
+  const Window v = read_window(OpContext(node, {}, true), x.shape(), Shape(w.shape().begin() + 2, w.shape().end()));
   s = {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), node.attr_int("group", 1), w.dim(2), w.dim(3),
-       strides[0], strides[1], dilations[0], dilations[1], {}};
-  const std::string auto_pad = node.attr_string("auto_pad", "NOTSET");
+       v.stride[1], v.stride[2], v.dilation[1], v.dilation[2], {}};
   const int64_t needs[2] = {(s.oh - 1) * s.sh + (s.kh - 1) * s.dh + 1 - s.h, (s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1 - s.w};
-  for (size_t d = 0; d < 2 && auto_pad != "NOTSET"; ++d) {
-    const int64_t total = std::max<int64_t>(0, needs[d]);
-    pads[d] = auto_pad == "SAME_UPPER" ? total / 2 : auto_pad == "SAME_LOWER" ? total - total / 2 : 0;
-  }
   // What the declared padding has beyond what the last output reads is never touched: padding may become negative there.
-  s.pads = {pads[0], pads[1], needs[0] - pads[0], needs[1] - pads[1]};
+  s.pads = {v.pad[1], v.pad[2], needs[0] - v.pad[1], needs[1] - v.pad[2]};
   return s.pads[2] >= -s.h && s.pads[3] >= -s.w;
 }
 

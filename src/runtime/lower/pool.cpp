@@ -1,6 +1,7 @@
 // Pooling on codes, channels last. Maximum: the greatest code. Average: the exact sum, requantized once.
 #include "kernels/elementwise/select.hpp"
 #include "kernels/requantize/proof.hpp"
+#include "ops/window.hpp"
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
@@ -23,37 +24,18 @@ class PoolStep : public Step {
   }
 };
 
-/// Window of MaxPool and AveragePool; false for what the kernels do not do (three dimensions).
-bool set_window(const Node& node, const Tensor& x, const Tensor& y, PoolArgs& p) {
-  const int64_t spatial = x.rank() - 2;
-  if (spatial < 1 || spatial > 2) return false;
-  const bool flat = spatial == 1;
-  p.n = x.dim(0), p.c = x.dim(1), p.h = flat ? 1 : x.dim(2), p.w = x.dim(-1);
-  p.oh = flat ? 1 : y.dim(2), p.ow = y.dim(-1);
-  if (node.is("GlobalAveragePool") || node.is("GlobalMaxPool")) {
-    p.kh = p.h, p.kw = p.w;
-    return true;
-  }
-  const auto count = static_cast<size_t>(spatial);
-  const auto kernel = node.attr_ints("kernel_shape");
-  const auto strides = node.attr_ints("strides", std::vector<int64_t>(count, 1));
-  const auto dilations = node.attr_ints("dilations", std::vector<int64_t>(count, 1));
-  auto pads = node.attr_ints("pads", std::vector<int64_t>(2 * count, 0));
-  const std::string auto_pad = node.attr_string("auto_pad", "NOTSET");
-  for (size_t d = 0; d < count && auto_pad != "NOTSET"; ++d) {
-    const int64_t effective = (kernel[d] - 1) * dilations[d] + 1;
-    const int64_t total = std::max<int64_t>(0, (y.dim(static_cast<int64_t>(d) + 2) - 1) * strides[d] + effective -
-                                                   x.dim(static_cast<int64_t>(d) + 2));
-    pads[d] = auto_pad == "SAME_UPPER" ? total / 2 : auto_pad == "SAME_LOWER" ? total - total / 2 : 0;
-    pads[d + count] = auto_pad == "VALID" ? 0 : total - pads[d];
-  }
-  p.kh = flat ? 1 : kernel[0], p.kw = kernel[count - 1];
-  p.stride_h = flat ? 1 : strides[0], p.stride_w = strides[count - 1];
-  p.dilation_h = flat ? 1 : dilations[0], p.dilation_w = dilations[count - 1];
-  p.pad_top = flat ? 0 : pads[0], p.pad_left = pads[count - 1];
-  p.pad_bottom = flat ? 0 : pads[count], p.pad_right = pads[2 * count - 1];
+void set_window(const Node& node, const Tensor& x, PoolArgs& p) {
+  const bool global = node.is("GlobalAveragePool") || node.is("GlobalMaxPool");
+  const Shape kernel = global ? Shape(x.shape().begin() + 2, x.shape().end()) : Shape(node.attr_ints("kernel_shape"));
+  const Window v = read_window(OpContext(node, {}, true), x.shape(), kernel);
+  p.n = x.dim(0), p.c = x.dim(1), p.h = v.in[1], p.w = v.in[2];
+  p.oh = v.out[1], p.ow = v.out[2];
+  p.kh = v.kernel[1], p.kw = v.kernel[2];
+  p.stride_h = v.stride[1], p.stride_w = v.stride[2];
+  p.dilation_h = v.dilation[1], p.dilation_w = v.dilation[2];
+  p.pad_top = v.pad[1], p.pad_left = v.pad[2];
+  p.pad_bottom = v.pad_end[1], p.pad_right = v.pad_end[2];
   p.count_padding = node.attr_int("count_include_pad", 0) != 0;
-  return true;
 }
 
 Reason lower_pool(Lowering& lowering, const Node& node) {
@@ -67,7 +49,8 @@ Reason lower_pool(Lowering& lowering, const Node& node) {
   if (src->type != dst->type) return "input and result have different code types";
   auto step = std::make_unique<PoolStep>();
   PoolArgs& p = step->args;
-  if (!set_window(node, x, y, p)) return str("pools over ", x.rank() - 2, " dimensions");
+  if (x.rank() < 3 || x.rank() > 4) return str("pools over ", x.rank() - 2, " dimensions");
+  set_window(node, x, p);
   p.type = src->type;
   p.src_zero = src->zero;
   p.requantize.lo = dst->lo, p.requantize.hi = dst->hi;
