@@ -28,7 +28,7 @@ struct Threads::State {
   std::condition_variable wake, finished;
   uint64_t generation = 0;  // a new one for every run()
   bool stop = false;
-  const std::function<void(int64_t)>* body = nullptr;
+  FunctionRef<void(int64_t)> body;
   int64_t chunks = 0;
   std::atomic<int64_t> next{0};
   int busy = 0;
@@ -37,7 +37,7 @@ struct Threads::State {
 
   void work() {
     try {
-      for (int64_t i = next.fetch_add(1); i < chunks; i = next.fetch_add(1)) (*body)(i);
+      for (int64_t i = next.fetch_add(1); i < chunks; i = next.fetch_add(1)) body(i);
     } catch (...) {
       const std::lock_guard lock(mutex);
       if (!error) error = std::current_exception();
@@ -79,7 +79,7 @@ Threads::~Threads() {
   for (std::thread& worker : state_->workers) worker.join();
 }
 
-void Threads::run(int64_t chunks, const std::function<void(int64_t)>& body) {
+void Threads::run(int64_t chunks, FunctionRef<void(int64_t)> body) {
   const AsFirst first;
   if (count_ == 1 || chunks <= 1) {
     for (int64_t i = 0; i < chunks; ++i) body(i);
@@ -88,7 +88,7 @@ void Threads::run(int64_t chunks, const std::function<void(int64_t)>& body) {
   State& state = *state_;
   {
     const std::lock_guard lock(state.mutex);
-    state.body = &body;
+    state.body = body;
     state.chunks = chunks;
     state.next.store(0);
     state.busy = count_ - 1;

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
+
+#include "core/function_ref.hpp"
 
 namespace bitwright {
 
@@ -21,7 +22,7 @@ class Threads {
   static int worker();
   /// Calls body(chunk) for every chunk in [0, chunks), in any order, from several threads; returns when all are done.
   /// An exception thrown by a body is rethrown here (the first one).
-  void run(int64_t chunks, const std::function<void(int64_t)>& body);
+  void run(int64_t chunks, FunctionRef<void(int64_t)> body);
 
  private:
   struct State;

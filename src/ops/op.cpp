@@ -105,7 +105,7 @@ void OpContext::forward(size_t i, const Tensor& tensor) {
   }
 }
 
-void OpContext::parallel(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& f) const {
+void OpContext::parallel(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> f) const {
   grain = std::max<int64_t>(grain, 1);
   const int64_t chunks = (count + grain - 1) / grain;
   auto chunk = [&](int64_t c) { f(c * grain, std::min(count, (c + 1) * grain)); };

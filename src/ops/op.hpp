@@ -55,7 +55,7 @@ class OpContext {
   void forward(size_t i, const Tensor& tensor);
 
   /// Work in chunks: f(begin, end) over [0, count); results must not depend on the cut.
-  void parallel(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& f) const;
+  void parallel(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> f) const;
 
   [[noreturn]] void malformed(std::string_view what) const;
   [[noreturn]] void unsupported(std::string_view what) const;

@@ -153,23 +153,6 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
   return leaving;
 }
 
-std::vector<Reach> reach_of(const Linear& linear, int64_t k, int64_t column_stride, int64_t k_stride) {
-  std::vector<Reach> reach;
-  dispatch(linear.weights.dtype(), [&]<class T>(T*) {
-    if constexpr (std::is_integral_v<T>) {
-      const T* data = linear.weights.values<T>().data();
-      for (int64_t c = 0; c < linear.channels; ++c) {
-        const auto at = static_cast<size_t>(c);
-        ReachSum sum(linear.src_codes(), linear.bias.empty() ? 0 : linear.bias[at]);
-        for (int64_t i = 0; i < k; ++i)
-          sum.add(static_cast<int64_t>(data[c * column_stride + i * k_stride]) - linear.weight_zero[at]);
-        reach.push_back(sum.reach());
-      }
-    }
-  });
-  return reach;
-}
-
 namespace {
 
 /// src float on its grid -> integer-valued float q - z.

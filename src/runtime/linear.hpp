@@ -2,10 +2,9 @@
 // result leaves (codes or float), and the simulated twin that computes the same on integer-valued floats.
 #pragma once
 
-#include "kernels/dot/pack.hpp"
-#include "kernels/requantize/output.hpp"
 #include "kernels/requantize/proof.hpp"
 #include "runtime/lowering.hpp"
+#include "runtime/weights.hpp"
 
 namespace bitwright {
 
@@ -23,8 +22,10 @@ struct Linear {
   int64_t channels = 0;
 
   SrcCodes src_codes() const { return {src.zero, src.lo, src.hi}; }
-  /// i8 weights without zero points and 8-bit activations: what the fast kernels take.
-  bool is_plain() const { return src.type == DType::u8 && weights.dtype() == DType::i8 && !has_weight_zero; }
+  WeightCodes weight_codes(int64_t k_stride, int64_t column_stride) const {
+    return {weights, 0, k_stride, column_stride, weight_zero, bias};
+  }
+  DType out_type() const { return dst ? dst->type : DType::f32; }
 };
 
 /// Codes, scales and zero points of weights at `input` into `linear` (channels set); returns what stands in the way.
@@ -51,9 +52,6 @@ struct Leaving {
 /// `reach`: accumulators that can occur, per channel. Adds certificates to `notes`.
 Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Reach>& reach,
                      std::vector<std::string>& notes);
-/// Reach of weights [channels] of any type: element (c, k) at data[c * column_stride + k * k_stride].
-std::vector<Reach> reach_of(const Linear& linear, int64_t k, int64_t column_stride, int64_t k_stride);
-
 /// Input i of the node as integer-valued floats q - zero (simulated target).
 BufferId centered(Lowering& lowering, const Node& node, size_t i, const EngineGrid& grid);
 /// From integer-valued float sums to the node's result, by the definition of the profile.

@@ -72,8 +72,10 @@ Shape channels_last_shape(const Shape& plain) {
   return shape;
 }
 
-Lowering::Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan)
-    : model_(model), options_(options), plan_(plan), uses_(model.graph), tapped_(options.taps.begin(), options.taps.end()) {
+Lowering::Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan,
+                   SharedConstants& shared)
+    : model_(model), options_(options), plan_(plan), shared_(shared), uses_(model.graph),
+      tapped_(options.taps.begin(), options.taps.end()) {
   for (const auto& [id, value] : graph().values())
     if (value.is_constant()) known_[id] = value.constant;
   for (const Node& node : graph().nodes)
@@ -116,6 +118,13 @@ void Lowering::lower(const Node& node) {
     }
   }
   lower_general(*this, node, std::move(refusals));
+}
+
+bool Lowering::has_stored_parameters(const Node& node) const {
+  for (size_t i = 1; i < node.inputs.size(); ++i)
+    if (node.inputs[i] != ValueId::none && constant(node.inputs[i]) && !graph().value(node.inputs[i]).is_constant())
+      return false;
+  return true;
 }
 
 /// Computes now what depends on constants and shapes only.
@@ -269,10 +278,22 @@ BufferId Lowering::floats(const Node& node, size_t i, Order order) {
   Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
   if (!forms.floats.exists()) {
     const BufferId made = entry->codes.empty() ? through_chain(value_floats(node.input(i)), entry->chain)
-                                               : make_constant(dequantize(entry->codes, entry->chain.back()));
+                                               : make_constant(*shared(node, str("decoded ", i),
+                                                                       [&] { return constant_floats(node, i); }));
     forms.floats[Order::plain] = made;
   }
   return in_order(forms.floats, order);
+}
+
+bool Lowering::has_constant(const Node& node, size_t i) const {
+  const Entry* entry = input_entry(node, i);
+  if (is_static(entry)) return !entry->codes.empty();
+  return constant(node.input(i)) && !is_static(output_entry(node.input(i)));
+}
+
+Tensor Lowering::constant_floats(const Node& node, size_t i) const {
+  const Entry* entry = input_entry(node, i);
+  return is_static(entry) ? dequantize(entry->codes, entry->chain.back()) : *constant(node.input(i));
 }
 
 BufferId Lowering::codes(const Node& node, size_t i, Order order) {

@@ -42,7 +42,8 @@ using Reason = std::optional<std::string>;
 
 class Lowering {
  public:
-  Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan);
+  Lowering(const Model& model, const CompileOptions& options, std::span<const Shape> input_shapes, Plan& plan,
+           SharedConstants& shared);
   void run();
 
   const Graph& graph() const { return model_.graph; }
@@ -68,14 +69,11 @@ class Lowering {
   /// A value as a nested graph reads it.
   BufferId plain_floats(ValueId value) { return value_floats(value); }
   bool prefers_channels_last(const Node& node, size_t i) const;
+  /// Whether the floats of input i are known now, and those (decoded where the table has codes).
+  bool has_constant(const Node& node, size_t i) const;
+  Tensor constant_floats(const Node& node, size_t i) const;
 
   BufferId reorder(BufferId buffer, Order from, Order to);
-
-  /// The data of a constant buffer, or nullptr.
-  const Tensor* constant_of(BufferId buffer) const {
-    const Buffer& b = plan_.buffers[static_cast<size_t>(buffer)];
-    return b.kind == Buffer::constant ? &b.tensor : nullptr;
-  }
 
   // ---- what a rule makes
   BufferId make(DType type, Shape shape);
@@ -90,6 +88,17 @@ class Lowering {
   void define_codes(ValueId value, BufferId buffer, Order order);
   void define_known(ValueId value, Tensor tensor) { known_[value] = std::move(tensor); }
 
+  /// make() once for all plans of the Program, under the node and what the result depends on besides the model (a kernel's
+  /// name, a clamp's limits). A node whose parameters follow from the shapes of the call gets its own.
+  template <class Make>
+  auto shared(const Node& node, const std::string& purpose, Make make) -> std::shared_ptr<const decltype(make())> {
+    using T = decltype(make());
+    if (!has_stored_parameters(node)) return std::make_shared<const T>(make());
+    std::shared_ptr<const void>& kept = shared_[{node.id, purpose}];
+    if (!kept) kept = std::make_shared<const T>(make());
+    return std::static_pointer_cast<const T>(kept);
+  }
+
   template <class S>
   S& add(std::unique_ptr<S> step) {
     S& added = *step;
@@ -103,6 +112,7 @@ class Lowering {
     float lo = -INFINITY, hi = INFINITY;
     std::vector<NodeId> absorbed;
     std::string names;              // " + Relu"
+    std::string key() const { return str(lo, " ", hi); }
   };
   /// Follows a value through clamp-only activations as long as nothing else looks at what lies between, up to the first
   /// value with an output entry.
@@ -125,6 +135,7 @@ class Lowering {
   };
 
   void lower(const Node& node);
+  bool has_stored_parameters(const Node& node) const;
   bool fold(const Node& node);
   void infer(const Node& node);
   void tap(ValueId value);
@@ -137,6 +148,7 @@ class Lowering {
   const Model& model_;
   const CompileOptions& options_;
   Plan& plan_;
+  SharedConstants& shared_;
   Uses uses_;
   std::unordered_map<ValueId, Tensor> known_;
   std::unordered_map<ValueId, Forms> forms_;

@@ -41,11 +41,19 @@ dnnl::memory::desc dense(const dnnl::memory::dims& dims, dnnl::memory::format_ta
   return {dims, dnnl::memory::data_type::f32, tag};
 }
 
-dnnl::memory packed_constant(const float* data, const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
-  const dnnl::memory source(from, onednn_engine(), const_cast<float*>(data));
-  dnnl::memory packed(to, onednn_engine());
-  execute_alone(dnnl::reorder(source, packed), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}});
-  return packed;
+std::shared_ptr<const dnnl::memory> packed_input(Lowering& lowering, const Node& node, size_t i, const dnnl::memory::desc& from,
+                                                 const dnnl::memory::desc& to) {
+  auto pack = [&] {
+    const Tensor values = lowering.constant_floats(node, i);
+    const dnnl::memory source(from, onednn_engine(), const_cast<float*>(values.values<float>().data()));
+    dnnl::memory packed(to, onednn_engine());
+    execute_alone(dnnl::reorder(source, packed), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}});
+    return packed;
+  };
+  for (int layout = 0;; ++layout) {  // those that earlier plans wanted, then a new one
+    auto packed = lowering.shared(node, str("onednn ", i, " layout ", layout), pack);
+    if (packed->get_desc() == to) return packed;
+  }
 }
 
 void execute_alone(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& arguments) {

@@ -18,8 +18,10 @@ dnnl::engine& onednn_engine();
 /// f32 memory of these extents, dense in the given order of axes.
 dnnl::memory::desc dense(const dnnl::memory::dims& dims, dnnl::memory::format_tag tag);
 
-/// Constants brought once into the layout a primitive wants. Returns memory that owns its bytes.
-dnnl::memory packed_constant(const float* data, const dnnl::memory::desc& from, const dnnl::memory::desc& to);
+/// Input i of the node, a constant (Lowering::has_constant), in the layout that a primitive wants; plans that want the same
+/// layout share it.
+std::shared_ptr<const dnnl::memory> packed_input(Lowering& lowering, const Node& node, size_t i, const dnnl::memory::desc& from,
+                                                 const dnnl::memory::desc& to);
 
 /// Runs a primitive on the calling thread alone. `arguments` by DNNL_ARG.
 void execute_alone(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& arguments);

@@ -3,6 +3,8 @@
 // the run. Inside the runtime only.
 #pragma once
 
+#include <map>
+
 #include "runtime/program.hpp"
 
 namespace bitwright {
@@ -30,7 +32,7 @@ class StepContext {
   /// Step::scratch_bytes of memory for chunk-local use by the calling worker.
   std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_bytes_; }
   /// body(begin, end, scratch) over rows [0, count) in pieces of `grain` rows, whatever the number of threads.
-  void rows(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, std::byte*)>& body);
+  void rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
 
  private:
   std::vector<Tensor>& tensors_;
@@ -62,6 +64,9 @@ class Plan {
 
   BufferId add_buffer(Buffer::Kind kind, Tensor tensor);
 };
+
+/// What plans of one Program have in common (packed weights, tables), by node and purpose; see Lowering::shared.
+using SharedConstants = std::map<std::pair<NodeId, std::string>, std::shared_ptr<const void>>;
 
 /// Gives every arena buffer its offset: largest first, at the lowest place free during its life. Sets arena_bytes.
 void place_buffers(Plan& plan);

@@ -28,8 +28,22 @@ struct Program::State {
     std::shared_ptr<const Plan> plan;
   };
   static constexpr size_t kCachedPlans = 16;
-  std::mutex mutex;
+  std::mutex looking;        // guards the cache; held for moments
   std::deque<Cached> cache;  // most recently made last
+  std::mutex compiling;      // guards `shared`; held while a plan is made, which may take seconds
+  SharedConstants shared;
+
+  std::shared_ptr<const Plan> find(const std::vector<Shape>& shapes) {
+    const std::lock_guard lock(looking);
+    for (const Cached& cached : cache)
+      if (cached.shapes == shapes) return cached.plan;
+    return nullptr;
+  }
+  void keep(std::vector<Shape> shapes, std::shared_ptr<const Plan> plan) {
+    const std::lock_guard lock(looking);
+    if (cache.size() == kCachedPlans) cache.pop_front();
+    cache.push_back({std::move(shapes), std::move(plan)});
+  }
 };
 
 Program::Program() : state_(std::make_unique<State>()) {}
@@ -126,22 +140,22 @@ std::vector<Shape> with_state(const Graph& graph, std::span<const Shape> shapes,
 }  // namespace
 
 std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::span<const Shape> state) const {
-  const Graph& graph = state_->model.graph;
-  BW_CHECK(shapes.size() == state_->inputs.size() && state.size() == graph.state.size());
+  State& kept = *state_;
+  const Graph& graph = kept.model.graph;
+  BW_CHECK(shapes.size() == kept.inputs.size() && state.size() == graph.state.size());
   std::vector<Shape> all = with_state(graph, shapes, state);
-  const std::lock_guard lock(state_->mutex);
-  for (const auto& cached : state_->cache)
-    if (cached.shapes == all) return cached.plan;
+  if (auto found = kept.find(all)) return found;
+  const std::lock_guard lock(kept.compiling);
+  if (auto found = kept.find(all)) return found;  // made while we waited
   auto plan = std::make_shared<Plan>();
-  Lowering(state_->model, state_->options, all, *plan).run();
+  Lowering(kept.model, kept.options, all, *plan, kept.shared).run();
   // A step that makes the next state writes it where the Run keeps it; other outputs (an input passed on) are copied.
   for (const StatePair& pair : graph.state) {
     Buffer& buffer = plan->buffers[static_cast<size_t>(plan->outputs[pair.output])];
     if (buffer.kind == Buffer::arena) buffer.kind = Buffer::state;
   }
   place_buffers(*plan);
-  if (state_->cache.size() == State::kCachedPlans) state_->cache.pop_front();
-  state_->cache.push_back({std::move(all), plan});
+  kept.keep(std::move(all), plan);
   return plan;
 }
 

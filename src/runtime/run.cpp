@@ -1,4 +1,5 @@
 // One caller's memory: arena, scratch and state, and the walk over the steps.
+#include <algorithm>
 #include <chrono>
 
 #include "runtime/plan.hpp"
@@ -72,6 +73,17 @@ void check_input(const Port& port, const Tensor& given, const Graph& graph) {
          graph.shape_text(port.shape));
 }
 
+bool have_shapes(std::span<const Tensor> tensors, const std::vector<Shape>& shapes) {
+  return std::equal(tensors.begin(), tensors.end(), shapes.begin(), shapes.end(),
+                    [](const Tensor& t, const Shape& shape) { return t.has_data() && t.shape() == shape; });
+}
+
+std::vector<Shape> shapes_of(std::span<const Tensor> tensors) {
+  std::vector<Shape> shapes;
+  for (const Tensor& t : tensors) shapes.push_back(t.shape());
+  return shapes;
+}
+
 }  // namespace
 
 void Run::reset(std::span<const Tensor> state) {
@@ -131,8 +143,8 @@ void Run::State::keep_state() {
 }
 
 void Run::State::give_outputs() {
-  outputs.clear();
-  for (const size_t i : returned) outputs.push_back(tensors[static_cast<size_t>(plan->outputs[i])]);
+  outputs.resize(returned.size());
+  for (size_t i = 0; i < returned.size(); ++i) outputs[i] = tensors[static_cast<size_t>(plan->outputs[returned[i]])];
 }
 
 const std::vector<Tensor>& Run::operator()(std::span<const Tensor> inputs) {
@@ -141,17 +153,11 @@ const std::vector<Tensor>& Run::operator()(std::span<const Tensor> inputs) {
   const Graph& graph = s.program->model().graph;
   if (inputs.size() != ports.size())
     fail(ErrorCode::mismatch, "the network takes ", ports.size(), " inputs, got ", inputs.size());
-  std::vector<Shape> shapes, state_shapes;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    check_input(ports[i], inputs[i], graph);
-    shapes.push_back(inputs[i].shape());
-  }
-  s.begin_sequence(shapes);
-  for (size_t i = 0; i < s.now.size(); ++i) {
-    check_input(s.program->state()[i], s.now[i], graph);
-    state_shapes.push_back(s.now[i].shape());
-  }
-  if (!s.plan || shapes != s.shapes || state_shapes != s.state_shapes) s.adopt(std::move(shapes), std::move(state_shapes));
+  for (size_t i = 0; i < inputs.size(); ++i) check_input(ports[i], inputs[i], graph);
+  if (!have_shapes(s.now, s.state_shapes) || !have_shapes(inputs, s.shapes)) s.begin_sequence(shapes_of(inputs));
+  for (size_t i = 0; i < s.now.size(); ++i) check_input(s.program->state()[i], s.now[i], graph);
+  if (!s.plan || !have_shapes(inputs, s.shapes) || !have_shapes(s.now, s.state_shapes))
+    s.adopt(shapes_of(inputs), shapes_of(s.now));
   s.bind(inputs);
   StepContext context(s.tensors, s.threads, s.tap, s.scratch.raw(), s.plan->scratch_bytes);
   using Clock = std::chrono::steady_clock;

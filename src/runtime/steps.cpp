@@ -6,7 +6,7 @@
 
 namespace bitwright {
 
-void StepContext::rows(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, std::byte*)>& body) {
+void StepContext::rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, std::byte*)> body) {
   grain = std::max<int64_t>(grain, 1);
   const int64_t chunks = (count + grain - 1) / grain;
   threads_.run(chunks, [&](int64_t chunk) {

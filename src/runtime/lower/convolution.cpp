@@ -19,48 +19,62 @@ ConvShape conv_shape(const Node& node, const Tensor& x, const Tensor& w, const T
 }
 
 /// ONNX [oc, c/groups, kh, kw] (transposed: [c, oc/groups, kh, kw]) -> [oc, kh, kw, c/groups].
-template <class T>
 Tensor channels_last_weights(const Tensor& w, const ConvShape& s, bool transposed) {
   const int64_t inner = s.c / s.groups, outer = s.oc / s.groups, taps = s.kh * s.kw;
   Tensor result(w.dtype(), {s.oc, s.kh, s.kw, inner});
-  const T* from = w.values<T>().data();
-  T* to = result.values<T>().data();
-  for (int64_t o = 0; o < s.oc; ++o)
-    for (int64_t t = 0; t < taps; ++t)
-      for (int64_t i = 0; i < inner; ++i) {
-        const int64_t group = o / outer;
-        const int64_t at = transposed ? ((group * inner + i) * outer + o % outer) * taps + t : (o * inner + i) * taps + t;
-        to[(o * taps + t) * inner + i] = from[at];
-      }
+  auto permute = [&]<class T>(const T* from, T* to) {
+    for (int64_t o = 0; o < s.oc; ++o)
+      for (int64_t t = 0; t < taps; ++t)
+        for (int64_t i = 0; i < inner; ++i) {
+          const int64_t group = o / outer;
+          const int64_t at = transposed ? ((group * inner + i) * outer + o % outer) * taps + t : (o * inner + i) * taps + t;
+          to[(o * taps + t) * inner + i] = from[at];
+        }
+  };
+  if (w.dtype() == DType::i8) {
+    permute(w.values<int8_t>().data(), result.values<int8_t>().data());
+  } else {
+    permute(w.values<int16_t>().data(), result.values<int16_t>().data());
+  }
   return result;
 }
+
+/// What all plans that choose this kernel share.
+struct ConvWeights {
+  Tensor codes;  // [oc, kh, kw, c / groups], for the references
+  std::vector<int32_t> zero, bias;
+  bool wide = false;
+  PackedWeights packed;  // for the others
+  Leaving leaving;
+  std::vector<std::string> notes;  // certificates
+
+  int64_t bytes() const { return static_cast<int64_t>(codes.bytes() + packed.bytes.bytes()); }
+};
 
 class ConvStep : public Step {
  public:
   ConvShape shape;
   EngineGrid src;
-  Tensor weights;  // for the references
-  std::vector<int32_t> weight_zero, bias;
-  bool wide = false;
-  PackedWeights packed;  // for the others
-  Leaving leaving;
+  std::shared_ptr<const ConvWeights> weights;
   ConvKernel kernel = nullptr;
-  int64_t grain = 1;
 
   void run(StepContext& context) const override {
+    const ConvWeights& w = *weights;
     ConvArgs args;
     args.shape = shape;
     args.src = context.at(reads[0]).raw();
     args.src_type = src.type;
     args.src_zero = src.zero;
-    args.weights = weights.raw();
-    args.weight_type = weights.dtype();
-    args.weight_zero = weight_zero.empty() ? nullptr : weight_zero.data();
-    args.bias = bias.empty() ? nullptr : bias.data();
-    args.wide = wide;
-    args.packed = packed.panels.empty() ? nullptr : &packed;
-    args.out = leaving.output(context.at(writes[0]).raw(), shape.oc);
-    context.rows(shape.rows(), grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
+    args.weights = w.codes.raw();
+    args.weight_type = w.codes.dtype();
+    args.weight_zero = w.zero.empty() ? nullptr : w.zero.data();
+    args.bias = w.bias.empty() ? nullptr : w.bias.data();
+    args.wide = w.wide;
+    args.packed = w.packed.panels.empty() ? nullptr : &w.packed;
+    args.out = w.leaving.output(context.at(writes[0]).raw(), shape.oc);
+    constexpr int64_t kChunkMacs = 1 << 18;
+    const int64_t macs = shape.kh * shape.kw * (shape.c / shape.groups) * shape.oc;
+    context.rows(shape.rows(), kChunkMacs / std::max<int64_t>(1, macs), [&](int64_t begin, int64_t end, std::byte* scratch) {
       ConvArgs mine = args;
       mine.scratch = scratch;
       kernel(mine, begin, end);
@@ -68,56 +82,58 @@ class ConvStep : public Step {
   }
 };
 
+ConvWeights prepare(const Linear& linear, const ConvShape& s, bool transposed, ConvPacking packing,
+                    const std::vector<Reach>& reach, Profile profile) {
+  ConvWeights w;
+  const Tensor codes = channels_last_weights(linear.weights, s, transposed);
+  if (packing == ConvPacking::none) {
+    w.codes = codes;
+    w.bias = linear.bias;
+    if (linear.has_weight_zero) w.zero = linear.weight_zero;
+    w.wide = !fits_int32(reach);
+  } else {
+    w.packed = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), linear.src_codes());
+  }
+  w.leaving = make_leaving(linear, profile, reach, w.notes);
+  return w;
+}
+
 Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
   const int axis = transposed ? 1 : 0;
   const auto read = read_linear(lowering, node, 1, 2, axis, y.dim(1));
   if (const auto* reason = std::get_if<std::string>(&read)) return *reason;
-  Linear linear = std::get<Linear>(read);
+  const Linear& linear = std::get<Linear>(read);
   if (transposed && node.attr_int("group", 1) > 1 && w.dim(1) != y.dim(1) &&
       lowering.input_entry(node, 1)->chain[0].layout.kind == Layout::channel)
     return "scales per channel of a grouped transposed convolution";
   if (x.rank() > 4) return str("a convolution over ", x.rank() - 2, " dimensions has no integer kernel");
   const ConvShape s = conv_shape(node, x, w, y, transposed);
+  const int64_t k = s.kh * s.kw * (s.c / s.groups);
+  const auto reach = lowering.shared(node, "reach", [&] {
+    const Tensor codes = channels_last_weights(linear.weights, s, transposed);
+    return reach_of({codes, 0, 1, k, linear.weight_zero, linear.bias}, k, s.oc, linear.src_codes());
+  });
+  if (lowering.simulated() && !transposed && !lower_simulated(lowering, node, linear, 1, 2, axis, x.rank() - 1, *reach))
+    return {};
+  const ConvProblem problem{.shape = s, .src_type = linear.src.type, .weight_type = linear.weights.dtype(),
+                            .out_type = linear.out_type(), .weight_zero = linear.has_weight_zero,
+                            .transposed = transposed, .fits_int32 = fits_int32(*reach)};
+  const ConvChoice choice = select_conv(problem, lowering.simulated() ? Isa::ref : lowering.options().isa);
+  const ConvPacking packing = choice.row->packing;
 
   auto step = std::make_unique<ConvStep>();
   step->shape = s;
   step->src = linear.src;
-  Tensor last = linear.weights.dtype() == DType::i8 ? channels_last_weights<int8_t>(linear.weights, s, transposed)
-                                                     : channels_last_weights<int16_t>(linear.weights, s, transposed);
-  const Tensor original = linear.weights;
-  linear.weights = last;
-  const int64_t k = s.kh * s.kw * (s.c / s.groups);
-  const std::vector<Reach> reach = reach_of(linear, k, k, 1);
-  if (lowering.simulated() && !transposed) {
-    Linear plain = linear;
-    plain.weights = original;
-    if (!lower_simulated(lowering, node, plain, 1, 2, axis, x.rank() - 1, reach)) return {};
-  }
-  const bool fits = fits_int32(reach);
-  const ConvProblem problem{.shape = s, .src_type = linear.src.type, .weight_type = linear.weights.dtype(),
-                            .out_type = linear.dst ? linear.dst->type : DType::f32,
-                            .weight_zero = linear.has_weight_zero, .transposed = transposed, .fits_int32 = fits};
-  const ConvChoice choice = select_conv(problem, lowering.simulated() ? Isa::ref : lowering.options().isa);
-  std::vector<std::string>& notes = step->info.notes;
-  for (const Refusal& refusal : choice.refused) notes.push_back(str(refusal.kernel, ": ", refusal.reason));
   step->kernel = choice.row->kernel;
-  const int32_t* bias = linear.bias.empty() ? nullptr : linear.bias.data();
-  if (choice.row->packing == ConvPacking::none) {
-    step->weights = linear.weights;
-    step->bias = linear.bias;
-    if (linear.has_weight_zero) step->weight_zero = linear.weight_zero;
-    step->wide = !fits;
-  } else {
-    const int8_t* data = linear.weights.values<int8_t>().data();
-    step->packed = pack_conv(s, data, bias, linear.src_codes());
-    step->scratch_bytes = conv_scratch_bytes(s);
-  }
-  step->constant_bytes = static_cast<int64_t>(step->weights.bytes() + step->packed.bytes.bytes());
-  step->leaving = make_leaving(linear, lowering.table().profile, reach, notes);
-  constexpr int64_t kChunkMacs = 1 << 18;
-  step->grain = std::max<int64_t>(1, kChunkMacs / std::max<int64_t>(1, k * s.oc));
+  step->weights = lowering.shared(node, str("weights ", choice.row->name, " ", linear.tail.key()), [&] {
+    return prepare(linear, s, transposed, packing, *reach, lowering.table().profile);
+  });
+  if (packing != ConvPacking::none) step->scratch_bytes = conv_scratch_bytes(s);
+  step->constant_bytes = step->weights->bytes();
+  step->info.notes = lines(choice.refused);
+  step->info.notes.insert(step->info.notes.end(), step->weights->notes.begin(), step->weights->notes.end());
   step->info.node = node.id;
   step->info.name = display_name(node) + linear.tail.names;
   step->info.kernel = choice.row->name;
@@ -126,7 +142,7 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   if (transposed) step->info.macs = s.n * s.h * s.w * s.oc * k;
   step->info.bytes = x.elements() + y.elements() + linear.weights.elements();
   step->reads = {lowering.codes(node, 0, Order::channels_last)};
-  const BufferId out = lowering.make(step->leaving.type, channels_last_shape(y.shape()));
+  const BufferId out = lowering.make(step->weights->leaving.type, channels_last_shape(y.shape()));
   step->writes = {out};
   lowering.add(std::move(step));
   define_linear(lowering, node, linear, out, Order::channels_last);

@@ -2,7 +2,6 @@
 // are codes already. What ONNX writes as DynamicQuantizeLinear, MatMulInteger, Cast, Mul and Add.
 // (The name sorts before "matmul", which wants activations with a grid.)
 #include "kernels/elementwise/select.hpp"
-#include "kernels/matmul/matmul.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
@@ -38,45 +37,37 @@ class DynamicQuantizeStep : public Step {
   }
 };
 
+/// What all plans share.
+struct Product {
+  MatMulWeights weights;
+  std::vector<float> scale, bias;  // with 64 to spare
+};
+
 class DynamicMatMulStep : public Step {
  public:
-  int64_t m = 0, n = 0, k = 0;
+  int64_t m = 0;
   bool per_row = false;
-  Tensor weights;  // [k, n], for the reference
-  std::vector<int32_t> weight_zero;
-  PackedWeights packed;
-  std::vector<float> scale, bias;  // with 64 to spare
-  bool wide = false;
-  MatMulKernel kernel = nullptr;
+  std::shared_ptr<const Product> product;
 
   void run(StepContext& context) const override {
-    MatMulArgs args;
-    args.m = m, args.n = n, args.k = k;
+    const MatMulWeights& weights = product->weights;
+    MatMulArgs args = weights.args(m);
     args.a = context.at(reads[0]).raw();
-    args.a_stride = k;
     const int32_t* zero = context.at(reads[2]).values<int32_t>().data();
     args.row_zero = per_row ? zero : nullptr;
     args.a_zero = per_row ? 0 : zero[0];
-    args.b = weights.raw();
-    args.b_type = weights.dtype();
-    args.b_zero = weight_zero.empty() ? nullptr : weight_zero.data();
-    args.wide = wide;
-    args.packed = packed.panels.empty() ? nullptr : &packed;
-    args.out = {.type = DType::f32, .data = context.at(writes[0]).raw(), .stride = n};
-    args.out.dequantize = {scale.data(), context.at(reads[1]).values<float>().data(), per_row ? 1 : 0,
-                           bias.empty() ? nullptr : bias.data()};
-    const int64_t grain = std::max<int64_t>(1, (1 << 18) / std::max<int64_t>(1, n * k));
-    context.rows(m, grain, [&](int64_t begin, int64_t end, std::byte*) { kernel(args, begin, end); });
+    args.out = {.type = DType::f32, .data = context.at(writes[0]).raw(), .stride = args.n};
+    args.out.dequantize = {product->scale.data(), context.at(reads[1]).values<float>().data(), per_row ? 1 : 0,
+                           product->bias.empty() ? nullptr : product->bias.data()};
+    context.rows(m, weights.grain(),
+                 [&](int64_t begin, int64_t end, std::byte*) { weights.row().kernel(args, begin, end); });
   }
 };
 
-Tensor row_major(const Tensor& w, bool transposed) {
-  if (!transposed) return w;
-  Tensor result(DType::i8, {w.dim(1), w.dim(0)});
-  for (int64_t i = 0; i < w.dim(0); ++i)
-    for (int64_t j = 0; j < w.dim(1); ++j)
-      result.values<int8_t>()[static_cast<size_t>(j * w.dim(0) + i)] = w.values<int8_t>()[static_cast<size_t>(i * w.dim(1) + j)];
-  return result;
+std::vector<float> with_slack(std::vector<float> values) {
+  constexpr size_t kSlack = 64;  // vectors may be read past the last column
+  values.resize(values.size() + kSlack);
+  return values;
 }
 
 Reason lower_dynamic(Lowering& lowering, const Node& node) {
@@ -95,34 +86,20 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   linear.src = {.type = DType::u8};
   if (std::string reason = read_weights(lowering, node, 1, trans_b ? 0 : 1, linear); !reason.empty()) return reason;
   if (linear.weights.dtype() != DType::i8) return "its weights are wider than 8 bits";
-  auto product = std::make_unique<DynamicMatMulStep>();
-  if (gemm && node.input(2) != ValueId::none) {
-    const Tensor* bias = lowering.constant(node.input(2));
-    if (!bias || bias->elements() != n) return "its bias is not one constant per output";
-    const Tensor values = to_f32(*bias);
-    product->bias.assign(values.values<float>().begin(), values.values<float>().end());
-    product->bias.resize(product->bias.size() + 64);
-  }
-  // Whatever the zero point turns out to be, a code minus it lies within +-255.
-  const SrcCodes src{.zero = 0, .lo = 0, .hi = 255, .dynamic = true};
-  PackedWeights packed = pack_matmul(k, n, linear.weights.values<int8_t>().data(), trans_b ? 1 : n, trans_b ? k : 1, nullptr, src);
+  const bool has_bias = gemm && node.input(2) != ValueId::none;
+  const Tensor* bias = has_bias ? lowering.constant(node.input(2)) : nullptr;
+  if (has_bias && (!bias || bias->elements() != n)) return "its bias is not one constant per output";
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
-  const MatMulChoice choice = select_matmul({.out_type = DType::f32, .b_zero = linear.has_weight_zero,
-                                             .fits_int32 = packed.fits_int32}, isa);
-  for (const Refusal& refusal : choice.refused) product->info.notes.push_back(str(refusal.kernel, ": ", refusal.reason));
-  product->wide = !packed.fits_int32 || linear.has_weight_zero;
-  if (choice.row->packed) {
-    product->packed = std::move(packed);
-  } else {
-    product->weights = row_major(linear.weights, trans_b);
-    if (linear.has_weight_zero) product->weight_zero = linear.weight_zero;
-  }
-  product->constant_bytes = static_cast<int64_t>(product->weights.bytes() + product->packed.bytes.bytes());
-  product->m = m, product->n = n, product->k = k;
-  product->per_row = entry->per_row;
-  product->kernel = choice.row->kernel;
-  product->scale = linear.weight_scale;
-  product->scale.resize(product->scale.size() + 64);
+  const auto product = lowering.shared(node, "dynamic product", [&] {
+    // Whatever the zero point turns out to be, a code minus it lies within +-255.
+    const SrcCodes src{.zero = 0, .lo = 0, .hi = 255, .dynamic = true};
+    Product made{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, src, DType::u8, DType::f32, isa},
+                 with_slack(linear.weight_scale), {}};
+    if (!bias) return made;
+    const Tensor values = to_f32(*bias);
+    made.bias = with_slack({values.values<float>().begin(), values.values<float>().end()});
+    return made;
+  });
 
   auto quantize = std::make_unique<DynamicQuantizeStep>();
   quantize->m = m, quantize->k = k;
@@ -138,16 +115,22 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   quantize->writes = {codes, scale, zero};
   lowering.add(std::move(quantize));
 
-  product->info.node = node.id;
-  product->info.name = display_name(node);
-  product->info.kernel = choice.row->name;
-  product->info.integer = true;
-  product->info.macs = m * n * k;
-  product->info.bytes = x.elements() + 4 * y.elements() + w.elements();
+  auto step = std::make_unique<DynamicMatMulStep>();
+  step->m = m;
+  step->per_row = entry->per_row;
+  step->product = product;
+  step->constant_bytes = product->weights.bytes();
+  step->info.notes = product->weights.refused();
+  step->info.node = node.id;
+  step->info.name = display_name(node);
+  step->info.kernel = product->weights.row().name;
+  step->info.integer = true;
+  step->info.macs = m * n * k;
+  step->info.bytes = x.elements() + 4 * y.elements() + w.elements();
   const BufferId out = lowering.make(DType::f32, y.shape());
-  product->reads = {codes, scale, zero};
-  product->writes = {out};
-  lowering.add(std::move(product));
+  step->reads = {codes, scale, zero};
+  step->writes = {out};
+  lowering.add(std::move(step));
   lowering.define_raw(node.output(), out);
   return {};
 }

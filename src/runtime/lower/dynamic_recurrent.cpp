@@ -1,40 +1,33 @@
 // LSTM, GRU and RNN with weights as codes: the input is quantized once for all steps, the hidden state at every step, both
 // by their own range at run time; gates are computed in float.
 #include "kernels/elementwise/select.hpp"
-#include "kernels/matmul/matmul.hpp"
 #include "ops/recurrent.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
 namespace {
 
-/// Part of a weight matrix, [k, n] packed, with a scale per column.
+/// Part of a weight matrix, [k, n], with a scale per column.
 struct Product {
-  int64_t k = 0, n = 0;
-  PackedWeights packed;
-  Tensor weights;  // [k, n], for the reference
+  MatMulWeights weights;
   std::vector<float> scale;  // with 64 to spare
-  MatMulKernel kernel = nullptr;
 
   /// y[rows, n] (stride `y_stride`) = x[rows, k] * weights; one range for all of x.
   void run(const ElementwiseKernel<RangeArgs> range, ElementwiseKernel<QuantizeArgs> quantize, const float* x, int64_t rows,
            float* y, int64_t y_stride) const {
+    const int64_t elements = rows * weights.k();
     thread_local std::vector<uint8_t> codes;
-    codes.resize(static_cast<size_t>(rows * k));
+    codes.resize(static_cast<size_t>(elements));
     float lo = 0, hi = 0;
-    range({x, &lo, &hi}, 0, rows * k);
+    range({x, &lo, &hi}, 0, elements);
     const Affine q = dynamic_codes(lo, hi);
-    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, rows * k);
-    MatMulArgs args;
-    args.m = rows, args.n = n, args.k = k;
+    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, elements);
+    MatMulArgs args = weights.args(rows);
     args.a = codes.data();
-    args.a_stride = k;
     args.a_zero = q.zero;
-    args.b = weights.raw();
-    args.packed = packed.panels.empty() ? nullptr : &packed;
     args.out = {.type = DType::f32, .data = y, .stride = y_stride};
     args.out.dequantize = {scale.data(), &q.scale, 0, nullptr};
-    kernel(args, 0, rows);
+    weights.row().kernel(args, 0, rows);
   }
 };
 
@@ -85,19 +78,12 @@ std::string read_codes(const Lowering& lowering, const Node& node, size_t input,
 
 /// Columns [first, first + n) of one direction.
 Product make_product(const Codes& w, int64_t direction, int64_t first, int64_t n, Isa isa) {
-  Product p;
-  p.k = w.codes.dim(2), p.n = n;
-  const int8_t* data = w.codes.values<int8_t>().data() + (direction * w.codes.dim(1) + first) * p.k;
+  const int64_t k = w.codes.dim(2);
+  const WeightCodes codes{w.codes, (direction * w.codes.dim(1) + first) * k, 1, k, {}, {}};
+  const SrcCodes src{.zero = 0, .lo = 0, .hi = 255, .dynamic = true};
+  Product p{{codes, k, n, src, DType::u8, DType::f32, isa}, {}};
   for (int64_t c = 0; c < n; ++c) p.scale.push_back(w.scale(direction, first + c));
   p.scale.resize(p.scale.size() + 64);
-  p.packed = pack_matmul(p.k, n, data, 1, p.k, nullptr, {.zero = 0, .lo = 0, .hi = 255, .dynamic = true});
-  const MatMulChoice choice = select_matmul({.out_type = DType::f32, .fits_int32 = p.packed.fits_int32}, isa);
-  p.kernel = choice.row->kernel;
-  if (choice.row->packed) return p;
-  p.packed = {};
-  p.weights = Tensor(DType::i8, {p.k, n});
-  for (int64_t c = 0; c < n; ++c)
-    for (int64_t k = 0; k < p.k; ++k) p.weights.values<int8_t>()[static_cast<size_t>(k * n + c)] = data[c * p.k + k];
   return p;
 }
 
@@ -110,18 +96,21 @@ Reason lower_recurrent(Lowering& lowering, const Node& node) {
   if (w.codes.dim(2) > (int64_t{1} << 16) || r.codes.dim(2) > (int64_t{1} << 16)) return "its sums may not fit int32";
   const Tensor& x = *lowering.known(node.input(0));
   if (x.dtype() != DType::f32) return "its input is not float32";
-  auto products = std::make_shared<DynamicProducts>();
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const int64_t directions = r.codes.dim(0), columns = r.codes.dim(1);
-  products->hidden = r.codes.dim(2);
-  products->gates = columns / products->hidden;
-  for (int64_t d = 0; d < directions; ++d) {
-    products->inputs.push_back(make_product(w, d, 0, columns, isa));
-    for (int64_t gate = 0; gate < products->gates; ++gate)
-      products->recurrents.push_back(make_product(r, d, gate * products->hidden, products->hidden, isa));
-  }
-  products->range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
-  products->quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;
+  const auto products = lowering.shared(node, "products", [&] {
+    DynamicProducts made;
+    made.hidden = r.codes.dim(2);
+    made.gates = columns / made.hidden;
+    for (int64_t d = 0; d < directions; ++d) {
+      made.inputs.push_back(make_product(w, d, 0, columns, isa));
+      for (int64_t gate = 0; gate < made.gates; ++gate)
+        made.recurrents.push_back(make_product(r, d, gate * made.hidden, made.hidden, isa));
+    }
+    made.range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
+    made.quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;
+    return made;
+  });
 
   std::vector<BufferId> inputs, outputs;
   for (size_t i = 0; i < node.inputs.size(); ++i) {

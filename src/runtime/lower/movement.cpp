@@ -1,5 +1,7 @@
 // Operators that only move values (Reshape, Concat, Slice, Gather, nearest Resize...) run on the codes themselves when the
 // grids agree, through their own catalogue entry. Concat along channels keeps the channels-last layout.
+#include <cstring>
+
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
@@ -14,6 +16,23 @@ bool moves_values(const Node& node) {
                                   node.attr_string("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize";
   return names.count(node.op) != 0;
 }
+
+/// Another shape of the same values in the same order.
+bool keeps_order(const Node& node) {
+  return node.op == "Reshape" || node.op == "Flatten" || node.op == "Squeeze" || node.op == "Unsqueeze" ||
+         node.op == "Identity" || node.op == "Dropout";
+}
+
+class CopyStep : public Step {
+ public:
+  void run(StepContext& context) const override {
+    const Tensor& src = context.at(reads[0]);
+    constexpr int64_t kGrain = 1 << 18;
+    context.rows(static_cast<int64_t>(src.bytes()), kGrain, [&](int64_t begin, int64_t end, std::byte*) {
+      std::memcpy(context.at(writes[0]).raw() + begin, src.raw() + begin, static_cast<size_t>(end - begin));
+    });
+  }
+};
 
 bool takes_codes(const Node& node, size_t input) { return node.op == "Concat" || input == 0; }
 
@@ -71,7 +90,14 @@ Reason lower_movement(Lowering& lowering, const Node& node) {
     const Shape& shape = lowering.known(id == ValueId::none ? node.output() : id)->shape();
     outputs.push_back(lowering.make(grid->type, last ? channels_last_shape(shape) : shape));
   }
-  auto step = operator_step(moved, inputs, outputs);
+  std::unique_ptr<Step> step;
+  if (keeps_order(node) && outputs.size() == 1) {
+    step = std::make_unique<CopyStep>();
+    step->reads = {inputs[0]};
+    step->writes = outputs;
+  } else {
+    step = operator_step(moved, inputs, outputs);
+  }
   step->info.node = node.id;
   step->info.name = display_name(node);
   step->info.kernel = str(node.op, " of codes");

@@ -35,7 +35,7 @@ class OneDnnConvStep : public Step {
   Shape2d s;
   std::vector<Strip> strips;
   std::vector<Kind> kinds;
-  dnnl::memory weights, bias;
+  std::shared_ptr<const dnnl::memory> weights, bias;
 
   void run(StepContext& context) const override {
     const float* src = context.at(reads[0]).values<float>().data();
@@ -50,10 +50,10 @@ class OneDnnConvStep : public Step {
         dnnl::engine& engine = onednn_engine();
         std::unordered_map<int, dnnl::memory> arguments = {
             {DNNL_ARG_SRC, dnnl::memory(kind.desc.src_desc(), engine, const_cast<float*>(from))},
-            {DNNL_ARG_WEIGHTS, weights},
+            {DNNL_ARG_WEIGHTS, *weights},
             {DNNL_ARG_DST, dnnl::memory(kind.desc.dst_desc(), engine, to)},
             {DNNL_ARG_SCRATCHPAD, dnnl::memory(kind.desc.scratchpad_desc(), engine, scratch)}};
-        if (bias) arguments.emplace(DNNL_ARG_BIAS, bias);
+        if (bias) arguments.emplace(DNNL_ARG_BIAS, *bias);
         execute_alone(kind.primitive, arguments);
       }
     });
@@ -138,10 +138,8 @@ Reason lower_conv(Lowering& lowering, const Node& node) {
   const Shape2d& s = step->s;
   const bool has_bias = node.input(2) != ValueId::none;
   const Lowering::Tail tail = lowering.clamp_tail(node.output());
-  // Weights and bias must be constants: as quantized (decoded codes) or as they are.
-  const BufferId w = lowering.floats(node, 1), b = has_bias ? lowering.floats(node, 2) : kNoBuffer;
-  const Tensor *weights = lowering.constant_of(w), *bias = has_bias ? lowering.constant_of(b) : nullptr;
-  if (!weights || (has_bias && !bias)) return "its weights are computed at run time";
+  if (!lowering.has_constant(node, 1) || (has_bias && !lowering.has_constant(node, 2)))
+    return "its weights are computed at run time";
   const int64_t macs = s.oh * s.ow * s.oc * s.kh * s.kw * (s.c / s.groups);
   constexpr int64_t kStripMacs = 4 << 20;
   try {
@@ -151,19 +149,19 @@ Reason lower_conv(Lowering& lowering, const Node& node) {
       compile_strips(*step, has_bias, tail);
     }
     const Dims wd = s.groups == 1 ? Dims{s.oc, s.c, s.kh, s.kw} : Dims{s.groups, s.oc / s.groups, s.c / s.groups, s.kh, s.kw};
-    step->weights = packed_constant(weights->values<float>().data(), dense(wd, s.groups == 1 ? Tag::oihw : Tag::goihw),
-                                    step->kinds[0].desc.weights_desc());
-    if (bias) step->bias = packed_constant(bias->values<float>().data(), dense({s.oc}, Tag::x), dense({s.oc}, Tag::x));
+    step->weights = packed_input(lowering, node, 1, dense(wd, s.groups == 1 ? Tag::oihw : Tag::goihw),
+                                 step->kinds[0].desc.weights_desc());
+    if (has_bias) step->bias = packed_input(lowering, node, 2, dense({s.oc}, Tag::x), dense({s.oc}, Tag::x));
   } catch (const dnnl::error& e) {
     return str("oneDNN refuses it: ", e.what());
   }
-  step->constant_bytes = static_cast<int64_t>(step->weights.get_desc().get_size());
+  step->constant_bytes = static_cast<int64_t>(step->weights->get_desc().get_size());
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = str("float Conv (oneDNN ", step->kinds[0].desc.impl_info_str(), ")");
   step->info.exact = false;
   step->info.macs = s.n * macs;
-  step->info.bytes = 4 * (s.n * s.h * s.w * s.c + s.n * s.oh * s.ow * s.oc + weights->elements());
+  step->info.bytes = 4 * (s.n * s.h * s.w * s.c + s.n * s.oh * s.ow * s.oc + s.oc * (s.c / s.groups) * s.kh * s.kw);
   step->reads = {lowering.floats(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(DType::f32, {s.n, s.oh, s.ow, s.oc});
   step->writes = {out};

@@ -17,7 +17,7 @@ class OneDnnMatMulStep : public Step {
  public:
   int64_t m = 0, n = 0, k = 0, rows = 0;
   Block whole, rest;  // `rows` rows, and what is left over
-  dnnl::memory weights, bias;
+  std::shared_ptr<const dnnl::memory> weights, bias;
 
   void run(StepContext& context) const override {
     const float* src = context.at(reads[0]).values<float>().data();
@@ -27,10 +27,10 @@ class OneDnnMatMulStep : public Step {
       dnnl::engine& engine = onednn_engine();
       std::unordered_map<int, dnnl::memory> arguments = {
           {DNNL_ARG_SRC, dnnl::memory(block.desc.src_desc(), engine, const_cast<float*>(src + begin * k))},
-          {DNNL_ARG_WEIGHTS, weights},
+          {DNNL_ARG_WEIGHTS, *weights},
           {DNNL_ARG_DST, dnnl::memory(block.desc.dst_desc(), engine, dst + begin * n)},
           {DNNL_ARG_SCRATCHPAD, dnnl::memory(block.desc.scratchpad_desc(), engine, scratch)}};
-      if (bias) arguments.emplace(DNNL_ARG_BIAS, bias);
+      if (bias) arguments.emplace(DNNL_ARG_BIAS, *bias);
       execute_alone(block.primitive, arguments);
     });
   }
@@ -56,11 +56,11 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   if (x.dtype() != DType::f32 || w.rank() != 2 || x.rank() < 2 || x.elements() == 0 || y.elements() == 0)
     return "oneDNN is used for float32 with a matrix of weights";
   const bool has_bias = gemm && node.input(2) != ValueId::none;
-  const BufferId wb = lowering.floats(node, 1), bb = has_bias ? lowering.floats(node, 2) : kNoBuffer;
-  const Tensor *weights = lowering.constant_of(wb), *bias = has_bias ? lowering.constant_of(bb) : nullptr;
   auto step = std::make_unique<OneDnnMatMulStep>();
   step->k = x.dim(-1), step->n = y.dim(-1), step->m = x.elements() / step->k;
-  if (!weights || (has_bias && (!bias || bias->elements() != step->n))) return "its weights are computed at run time";
+  if (!lowering.has_constant(node, 1) || (has_bias && !lowering.has_constant(node, 2)))
+    return "its weights are computed at run time";
+  if (has_bias && lowering.known(node.input(2))->elements() != step->n) return "its bias is not one number per output";
   const Lowering::Tail tail = lowering.clamp_tail(node.output());
   constexpr int64_t kBlockMacs = 8 << 20;
   step->rows = std::min(step->m, std::max<int64_t>(16, kBlockMacs / (step->n * step->k)));
@@ -70,15 +70,15 @@ Reason lower_product(Lowering& lowering, const Node& node) {
     step->whole = compile(step->rows, step->n, step->k, any, has_bias, tail);
     const auto fixed = step->whole.desc.weights_desc();
     if (left) step->rest = compile(left, step->n, step->k, fixed, has_bias, tail);
-    step->weights = packed_constant(weights->values<float>().data(), dense({step->k, step->n}, trans_b ? Tag::ba : Tag::ab), fixed);
-    if (bias) step->bias = packed_constant(bias->values<float>().data(), dense({1, step->n}, Tag::ab), dense({1, step->n}, Tag::ab));
+    step->weights = packed_input(lowering, node, 1, dense({step->k, step->n}, trans_b ? Tag::ba : Tag::ab), fixed);
+    if (has_bias) step->bias = packed_input(lowering, node, 2, dense({1, step->n}, Tag::ab), dense({1, step->n}, Tag::ab));
     step->scratch_bytes = static_cast<int64_t>(step->whole.desc.scratchpad_desc().get_size());
     if (left)
       step->scratch_bytes = std::max(step->scratch_bytes, static_cast<int64_t>(step->rest.desc.scratchpad_desc().get_size()));
   } catch (const dnnl::error& e) {
     return str("oneDNN refuses it: ", e.what());
   }
-  step->constant_bytes = static_cast<int64_t>(step->weights.get_desc().get_size());
+  step->constant_bytes = static_cast<int64_t>(step->weights->get_desc().get_size());
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = str("float ", node.op, " (oneDNN ", step->whole.desc.impl_info_str(), ")");

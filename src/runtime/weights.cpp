@@ -1,0 +1,86 @@
+#include "runtime/weights.hpp"
+
+#include <algorithm>
+
+namespace bitwright {
+namespace {
+
+Tensor row_major(const WeightCodes& w, int64_t k, int64_t n) {
+  if (w.first == 0 && w.k_stride == n && w.column_stride == 1 && w.codes.elements() == k * n) return w.codes;
+  Tensor rows(w.codes.dtype(), {k, n});
+  auto copy = [&]<class T>(T*) {
+    const T* from = w.codes.values<T>().data() + w.first;
+    T* to = rows.values<T>().data();
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < n; ++j) to[i * n + j] = from[i * w.k_stride + j * w.column_stride];
+  };
+  w.codes.dtype() == DType::i8 ? copy(static_cast<int8_t*>(nullptr)) : copy(static_cast<int16_t*>(nullptr));
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Reach> reach_of(const WeightCodes& w, int64_t k, int64_t columns, SrcCodes src) {
+  std::vector<Reach> reach;
+  reach.reserve(static_cast<size_t>(columns));
+  auto walk = [&]<class T>(T*) {
+    const T* data = w.codes.values<T>().data() + w.first;
+    for (int64_t c = 0; c < columns; ++c) {
+      const auto at = static_cast<size_t>(c);
+      const int64_t zero = w.zero.empty() ? 0 : w.zero[at];
+      ReachSum sum(src, w.bias.empty() ? 0 : w.bias[at]);
+      for (int64_t i = 0; i < k; ++i) sum.add(data[c * w.column_stride + i * w.k_stride] - zero);
+      reach.push_back(sum.reach());
+    }
+  };
+  w.codes.dtype() == DType::i8 ? walk(static_cast<int8_t*>(nullptr)) : walk(static_cast<int16_t*>(nullptr));
+  return reach;
+}
+
+std::vector<std::string> lines(const std::vector<Refusal>& refused) {
+  std::vector<std::string> made;
+  for (const Refusal& refusal : refused) made.push_back(str(refusal.kernel, ": ", refusal.reason));
+  return made;
+}
+
+MatMulWeights::MatMulWeights(const WeightCodes& w, int64_t k, int64_t n, SrcCodes src, DType src_type, DType out_type, Isa isa)
+    : k_(k), n_(n), reach_(reach_of(w, k, n, src)) {
+  const bool has_zero = std::any_of(w.zero.begin(), w.zero.end(), [](int32_t z) { return z != 0; });
+  const bool fits = fits_int32(reach_);
+  const MatMulChoice choice = select_matmul(
+      {.a_type = src_type, .b_type = w.codes.dtype(), .out_type = out_type, .b_zero = has_zero, .fits_int32 = fits}, isa);
+  row_ = choice.row;
+  refused_ = lines(choice.refused);
+  if (row_->packed) {
+    packed_ = pack_matmul(k, n, w.codes.values<int8_t>().data() + w.first, w.k_stride, w.column_stride,
+                          w.bias.empty() ? nullptr : w.bias.data(), src);
+    return;
+  }
+  rows_ = row_major(w, k, n);
+  bias_.assign(w.bias.begin(), w.bias.end());
+  if (has_zero) zero_.assign(w.zero.begin(), w.zero.end());
+  wide_ = !fits;
+}
+
+MatMulArgs MatMulWeights::args(int64_t m) const {
+  MatMulArgs args;
+  args.m = m, args.n = n_, args.k = k_;
+  args.a_stride = k_;
+  if (row_->packed) {
+    args.packed = &packed_;
+    return args;
+  }
+  args.b = rows_.raw();
+  args.b_type = rows_.dtype();
+  args.b_zero = zero_.empty() ? nullptr : zero_.data();
+  args.bias = bias_.empty() ? nullptr : bias_.data();
+  args.wide = wide_;
+  return args;
+}
+
+int64_t MatMulWeights::grain() const {
+  constexpr int64_t kChunkMacs = 1 << 18;
+  return std::max<int64_t>(1, kChunkMacs / std::max<int64_t>(1, n_ * k_));
+}
+
+}  // namespace bitwright
