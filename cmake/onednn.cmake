@@ -3,8 +3,8 @@
 # in the system. The library's own needs are libgomp and the C and C++ runtimes; programs in build/ find it by rpath.
 
 # Downloads lie in .cache of the checkout; worktrees of one repository share the cache of the first.
-set(DEFAULT_CACHE ${CMAKE_SOURCE_DIR}/.cache)
-execute_process(COMMAND git -C ${CMAKE_SOURCE_DIR} rev-parse --path-format=absolute --git-common-dir
+set(DEFAULT_CACHE ${bitwright_SOURCE_DIR}/.cache)
+execute_process(COMMAND git -C ${bitwright_SOURCE_DIR} rev-parse --path-format=absolute --git-common-dir
                 OUTPUT_VARIABLE GIT_DIR OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 if(GIT_DIR MATCHES "^(.*)/[.]git$")
   set(DEFAULT_CACHE ${CMAKE_MATCH_1}/.cache)

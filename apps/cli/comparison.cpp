@@ -22,7 +22,7 @@ std::string agreement(const Compared& first, const Compared& row) {
   if (&first == &row || a.empty() || a.size() != b.size()) return "";
   size_t same = 0;
   for (size_t i = 0; i < a.size(); ++i) same += a[i] == b[i];
-  return fixed(100 * static_cast<double>(same) / static_cast<double>(a.size()), 2);
+  return fixed(100 * static_cast<double>(same) / static_cast<double>(a.size()), 2) + " %";
 }
 
 std::string ratio(double first, double value) { return value > 0 ? fixed(first / value, 2) + "x" : ""; }
@@ -34,24 +34,26 @@ Compared measure(const Loaded& loaded, const std::string& name, const Judge& jud
   row.name = name;
   row.file_bytes = loaded.file_bytes;
   row.judged = judge.data && (judge.data->task() != Task::none || judge.reference);
-  if (row.judged)
-    row.metric = evaluate(loaded.program, *judge.data, {.threads = c.threads, .sink = c.sink, .reference = judge.reference});
+  const EvaluateOptions options{.threads = c.threads, .sink = c.sink, .reference = judge.reference};
+  if (row.judged) row.metric = in_model(loaded.path, [&] { return evaluate(loaded.program, *judge.data, options); });
   row.cost = cost_of(*loaded.program);
-  row.latency = measure_latency(loaded.program, c.threads, batch_of(loaded.program->inputs(), 1), seconds, c.sink);
+  const int64_t batch = batch_of(loaded.program->inputs(), 1);
+  row.latency = in_model(loaded.path, [&] { return measure_latency(loaded.program, c.threads, batch, seconds, c.sink); });
   return row;
 }
 
 std::string comparison_table(const std::vector<Compared>& rows) {
-  TextTable table({"model", ">accuracy", ">95 % interval", ">agrees %", ">size MB", ">smaller", ">latency ms", ">faster",
-                   ">MACs", ">bit ops", ">moved MB", ">integers %"});
+  TextTable quality({"model", ">accuracy", ">95 % interval", ">agrees", ">size MB", ">smaller", ">latency ms", ">faster"});
+  TextTable work({"per record", ">multiply-adds", ">in integers", ">bit operations", ">moved MB"});
   const Compared& first = rows.front();
-  for (const Compared& row : rows)
-    table.row({row.name, outcome(row), interval(row), agreement(first, row), fixed(row.file_bytes / 1e6, 6),
-               ratio(first.file_bytes, row.file_bytes), fixed(row.latency.median_ms, 3),
-               ratio(first.latency.median_ms, row.latency.median_ms), count_text(static_cast<double>(row.cost.macs)),
-               count_text(row.cost.bit_operations), fixed(static_cast<double>(row.cost.bytes_moved) / 1e6, 3),
-               fixed(100 * row.cost.integer_share(), 1)});
-  return table.text();
+  for (const Compared& row : rows) {
+    quality.row({row.name, outcome(row), interval(row), agreement(first, row), fixed(row.file_bytes / 1e6, 6),
+                 ratio(first.file_bytes, row.file_bytes), fixed(row.latency.median_ms, 3),
+                 ratio(first.latency.median_ms, row.latency.median_ms)});
+    work.row({row.name, count_text(static_cast<double>(row.cost.macs)), fixed(100 * row.cost.integer_share(), 1) + " %",
+              count_text(row.cost.bit_operations), fixed(static_cast<double>(row.cost.bytes_moved) / 1e6, 3)});
+  }
+  return quality.text() + "\n" + work.text();
 }
 
 std::string comparison_lines(const std::vector<Compared>& rows) {

@@ -1,9 +1,12 @@
 // The only file that sees CLI11.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "command.hpp"
+#include "core/utf8.hpp"
 #include "terminal.hpp"
 
 namespace bitwright::cli {
@@ -66,6 +69,12 @@ std::string unknown_argument(const CLI::App& app, const std::string& word, bool 
          (top ? "bitwright --help" : "bitwright " + app.get_name() + " --help") + " lists them)";
 }
 
+int refuse(const std::string& message, int status) {
+  clear_progress();
+  std::fprintf(stderr, "bitwright: %s\n", one_line(message).c_str());
+  return status;
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& e, const std::vector<std::string>& words) {
   const CLI::App* sub = app.get_subcommands().empty() ? nullptr : app.get_subcommands().front();
   const CLI::App& where = sub ? *sub : app;
@@ -79,22 +88,20 @@ int usage_error(const CLI::App& app, const CLI::ParseError& e, const std::vector
   } else if (dynamic_cast<const CLI::RequiredError*>(&e)) {
     message += str(" (bitwright ", sub->get_name(), " --help)");
   }
-  std::fprintf(stderr, "bitwright: %s\n", message.c_str());
-  return 2;
+  return refuse(message, 2);
 }
 
 int guarded(const std::function<void()>& action) {
   try {
     action();
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    return refuse(str("standard output: cannot be written: ", std::strerror(errno)), 1);
   } catch (const Error& e) {
-    clear_progress();
-    std::fprintf(stderr, "bitwright: %s\n", e.what());
-    return e.code() == ErrorCode::usage ? 2 : 1;
+    return refuse(e.what(), e.code() == ErrorCode::usage ? 2 : 1);
   } catch (const std::bad_alloc&) {
-    clear_progress();
-    std::fputs("bitwright: not enough memory\n", stderr);
-    return 1;
+    return refuse("not enough memory", 1);
+  } catch (const std::exception& e) {
+    return refuse(str("internal error: ", e.what(), "; please report it"), 1);
   }
 }
 

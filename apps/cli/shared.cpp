@@ -44,6 +44,16 @@ double file_bytes(const std::string& path) {
   return error ? bytes : bytes + static_cast<double>(data);
 }
 
+void check_writable(const std::string& path) { const FileWriter probe(path); }
+
+Error about_model(const Error& e, const std::string& path) {
+  const std::string_view message = e.what();
+  const auto starts = [&](std::string_view text) { return message.substr(0, text.size()) == text; };
+  const bool network = e.code() == ErrorCode::unsupported || e.code() == ErrorCode::numeric || e.code() == ErrorCode::resource ||
+                       starts("node ") || starts("the network") || starts("the model") || starts("nothing would be quantized");
+  return network && !starts(path) ? e.within(path) : e;
+}
+
 Target target_named(const std::string& name, const Model& model) {
   if (name == "auto") return model.quantization.empty() ? Target::floating : Target::integer;
   if (name == "float") return Target::floating;
@@ -67,7 +77,8 @@ Loaded load_program(const std::string& path, const std::string& target, const St
   loaded.path = path;
   loaded.model = load(path);
   state.apply(loaded.model, sink);
-  loaded.program = Program::compile(loaded.model, {.target = target_named(target, loaded.model)});
+  const CompileOptions options{.target = target_named(target, loaded.model)};
+  loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
   loaded.file_bytes = file_bytes(path);
   return loaded;
 }

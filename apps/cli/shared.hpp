@@ -25,6 +25,20 @@ struct StateArgs {
   void apply(Model& model, Sink* sink) const;
 };
 
+/// Refuses a place that cannot be written before any work is done for it. Error{io}.
+void check_writable(const std::string& path);
+/// `e` with the model's file before it, where its message is about the network and names no file yet.
+Error about_model(const Error& e, const std::string& path);
+/// f(), errors of which go through about_model.
+template <class F>
+auto in_model(const std::string& path, F f) {
+  try {
+    return f();
+  } catch (const Error& e) {
+    throw about_model(e, path);
+  }
+}
+
 /// A model and its programs, loaded once.
 struct Loaded {
   std::string path;

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "core/utf8.hpp"
+
 namespace bitwright::cli {
 namespace {
 
@@ -33,6 +35,7 @@ std::string time_text(double seconds) {
 TerminalSink::TerminalSink(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows beyond the limit is an error of write()
 }
 
 bool TerminalSink::cancelled() { return g_interrupted; }
@@ -41,7 +44,7 @@ void TerminalSink::note(std::string_view text) {
   if (quiet_) return;
   const std::lock_guard lock(mutex_);
   clear_progress();
-  std::fprintf(stderr, "note: %.*s\n", static_cast<int>(text.size()), text.data());
+  std::fprintf(stderr, "note: %s\n", one_line(text).c_str());
 }
 
 void TerminalSink::progress(std::string_view job, int64_t done, int64_t total) {

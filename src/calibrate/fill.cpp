@@ -220,8 +220,8 @@ void check_constants(const Placement& placement) {
     if (site.side != Side::input) continue;
     const Tensor& tensor = constant_at(placement.model.graph, site);
     if (!scan(tensor.values<float>()).finite)
-      fail(ErrorCode::numeric, "'", site_name(placement.model.graph, site),
-           "' holds infinite values or NaN; no scale can hold them");
+      fail(ErrorCode::numeric, display_name(*placement.model.graph.find_node(site.node)), ": its weights '",
+           site_name(placement.model.graph, site), "' hold infinite values or NaN, which no scale can hold; mend them or exclude the node");
   }
 }
 

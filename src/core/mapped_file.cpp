@@ -48,15 +48,17 @@ MappedFile MappedFile::open(const std::string& path) {
 
 FileWriter::FileWriter(std::string path) : path_(std::move(path)) {
   static std::atomic<unsigned> serial{0};
-  temporary_ = str(path_, ".", static_cast<long long>(::getpid()), ".", serial.fetch_add(1), ".tmp");
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  struct stat facts;
+  const bool in_place = ::stat(path_.c_str(), &facts) == 0 && !S_ISREG(facts.st_mode);
+  if (!in_place) temporary_ = str(path_, ".", static_cast<long long>(::getpid()), ".", serial.fetch_add(1), ".tmp");
+  descriptor_ = ::open(in_place ? path_.c_str() : temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_io(path_, "cannot be written");
 }
 
 FileWriter::~FileWriter() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void FileWriter::write(const void* data, size_t bytes) {
@@ -80,12 +82,20 @@ void FileWriter::flush() {
 
 void FileWriter::commit() {
   flush();
+  if (temporary_.empty()) {
+    if (::close(std::exchange(descriptor_, -1)) != 0) fail_io(path_, "cannot be written");
+    return;
+  }
   if (::fsync(descriptor_) != 0 || ::close(std::exchange(descriptor_, -1)) != 0) {
+    const int cause = errno;
     ::unlink(temporary_.c_str());
+    errno = cause;
     fail_io(path_, "cannot be written");
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    const int cause = errno;
     ::unlink(temporary_.c_str());
+    errno = cause;
     fail_io(path_, "cannot be put in place");
   }
 }

@@ -19,7 +19,8 @@ struct MappedFile {
 };
 
 /// Collects a file under a temporary name beside its place and renames it on commit(); destroyed before that, nothing
-/// stays behind. Every failure is an Error{io} that names the file.
+/// stays behind. What is there and is no file (/dev/stdout, a pipe) is written as it is. Every failure is an Error{io} that
+/// names the file.
 class FileWriter {
  public:
   explicit FileWriter(std::string path);
@@ -33,7 +34,7 @@ class FileWriter {
   void commit();
 
  private:
-  std::string path_, temporary_;
+  std::string path_, temporary_;  // no temporary: written in place
   int descriptor_ = -1;
   size_t written_ = 0;
   std::string buffer_;

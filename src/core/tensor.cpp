@@ -63,8 +63,6 @@ Tensor::Tensor(DType type, Shape shape) : Tensor(described(type, std::move(shape
     strings_ = std::make_shared<std::vector<std::string>>(static_cast<size_t>(elements_));
     return;
   }
-  if (static_cast<double>(elements_) * bits_of(type) > 8e14)
-    fail(ErrorCode::resource, "a tensor of shape ", to_string(shape_), " is larger than any memory");
   const auto memory = allocate(bytes());
   data_ = memory.get();
   keep_ = memory;
@@ -91,6 +89,8 @@ Tensor Tensor::described(DType type, Shape shape) {
   tensor.dtype_ = type;
   tensor.shape_ = std::move(shape);
   tensor.elements_ = elements_of(tensor.shape_);
+  if (static_cast<double>(tensor.elements_) * bits_of(type) > 8e14)  // so byte counts do not overflow either
+    fail(ErrorCode::resource, "a tensor of shape ", to_string(tensor.shape_), " is larger than any memory");
   return tensor;
 }
 

@@ -61,4 +61,26 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string one_line(std::string_view text, size_t most) {
+  if (text.size() > most) {
+    const size_t tail = most / 3;
+    return one_line(text.substr(0, most - tail), most) + " ... " + one_line(text.substr(text.size() - tail), most);
+  }
+  std::string out;
+  while (!text.empty()) {
+    char32_t c = 0;
+    const size_t length = std::max<size_t>(1, sequence_at(text, c));
+    const auto byte = static_cast<unsigned char>(text[0]);
+    const bool control = length == 1 && (byte < 0x20 || byte >= 0x7f);
+    const bool second_set = length == 2 && c < 0xa0;  // C1 controls
+    for (size_t i = 0; i < length; ++i) {
+      const auto b = static_cast<unsigned char>(text[i]);
+      if (control || second_set) out += {'\\', 'x', "0123456789abcdef"[b >> 4], "0123456789abcdef"[b & 15]};
+      else out += static_cast<char>(b);
+    }
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
 }  // namespace bitwright

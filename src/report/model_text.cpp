@@ -11,6 +11,12 @@ std::string tuple(const std::vector<int64_t>& values) {
   return "(" + join(parts, ", ") + ")";
 }
 
+// Begins and ends, once where they are the same.
+std::string padding(const std::vector<int64_t>& pads) {
+  const auto half = static_cast<ptrdiff_t>(pads.size() / 2);
+  return tuple(std::equal(pads.begin(), pads.begin() + half, pads.begin() + half) ? std::vector<int64_t>(pads.begin(), pads.begin() + half) : pads);
+}
+
 std::string label_of(const Graph& graph, const Node& node) {
   if (!node.name.empty()) return node.name;
   const ValueId out = node.output();
@@ -34,7 +40,7 @@ std::string sizes(const Graph& graph, const Node& node) {
     std::string text = node.is("Conv") ? str(b, ", ", a) : str(a, ", ", b);
     text += ", kernel_size=" + tuple(kernel) + ", stride=" + tuple(node.attr_ints("strides", ones));
     const std::vector<int64_t> pads = node.attr_ints("pads");
-    if (std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; })) text += ", padding=" + tuple(pads);
+    if (std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; })) text += ", padding=" + padding(pads);
     return group > 1 ? text + str(", groups=", group) : text;
   }
   if (!node.is("Gemm") && !node.is("MatMul")) return {};

@@ -48,6 +48,16 @@ std::string TextTable::text() const {
   return out;
 }
 
+DocumentList TextTable::document() const {
+  DocumentList list;
+  for (const auto& cells : rows_) {
+    Document row{DocumentTable{}};
+    for (size_t i = 0; i < titles_.size(); ++i) row.set(titles_[i], cells[i]);
+    list.push_back(std::move(row));
+  }
+  return list;
+}
+
 std::string fixed(double value, int digits) {
   char text[64];
   std::snprintf(text, sizeof text, "%.*f", digits, value);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "io/document/document.hpp"
+
 namespace bitwright {
 
 class TextTable {
@@ -12,6 +14,8 @@ class TextTable {
   explicit TextTable(std::vector<std::string> titles);
   void row(std::vector<std::string> cells);
   std::string text() const;
+  /// The rows as tables from title to cell, for --json.
+  DocumentList document() const;
   bool empty() const { return rows_.empty(); }
 
  private:

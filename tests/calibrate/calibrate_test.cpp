@@ -139,7 +139,7 @@ TEST(Calibrate, Errors) {
   for (const Node& node : net.model.graph.nodes)
     if (node.name == "conv2") net.model.graph.value(node.inputs[1]).constant.values<float>()[3] = NAN;
   EXPECT_EQ(error_of([&] { calibrate(place(net.model, rules), test_batches(1), {}); }),
-            "'conv2.w' holds infinite values or NaN; no scale can hold them");
+            "node 'conv2' (Conv): its weights 'conv2.w' hold infinite values or NaN, which no scale can hold; mend them or exclude the node");
 }
 
 TEST(Calibrate, BiasOfADeadChannelFitsItsIntegers) {

@@ -14,7 +14,7 @@ struct Args {
   StateArgs state;
 };
 
-std::string layer_table(const Loaded& loaded, int threads, int64_t batch) {
+TextTable layer_table(const Loaded& loaded, int threads, int64_t batch) {
   const std::vector<Tensor> inputs = random_inputs(loaded.program->inputs(), batch, 1);
   std::vector<Shape> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
@@ -26,34 +26,53 @@ std::string layer_table(const Loaded& loaded, int threads, int64_t batch) {
     run(inputs);
     for (size_t k = 0; k < steps.size(); ++k) least[k] = std::min(least[k], run.step_nanoseconds()[k]);
   }
-  TextTable table({"step", "kernel", ">us", ">MACs", ">GMAC/s"});
+  TextTable table({"step", "kernel", ">us", ">multiply-adds", ">G/s"});
   for (size_t k = 0; k < steps.size(); ++k) {
     const auto ns = static_cast<double>(std::max<int64_t>(1, least[k]));
     const auto macs = static_cast<double>(steps[k].macs);
     table.row({steps[k].name, steps[k].kernel, fixed(ns / 1e3, 1), macs > 0 ? count_text(macs) : "",
                macs > 0 ? fixed(macs / ns, 1) : ""});
   }
-  return table.text();
+  return table;
+}
+
+struct Benched {
+  std::string path, target;
+  int64_t batch = 1;
+  Latency latency;
+  Cost cost;
+  double records_per_second() const { return static_cast<double>(batch) / latency.median_ms * 1e3; }
+};
+
+std::vector<std::string> cells(const Benched& b) {
+  const auto macs = static_cast<double>(b.cost.macs);
+  return {b.path, b.target, str(b.batch), fixed(b.latency.median_ms, 3), fixed(b.latency.least_ms, 3), fixed(b.records_per_second(), 1),
+          count_text(macs), fixed(100 * b.cost.integer_share(), 1) + " %", fixed(macs * b.records_per_second() / 1e9, 1)};
+}
+
+Document document(const Benched& b) {
+  return Document().set("model", b.path).set("target", b.target).set("batch", b.batch).set("median_ms", b.latency.median_ms)
+      .set("least_ms", b.latency.least_ms).set("runs", b.latency.runs).set("records_per_second", b.records_per_second())
+      .set("macs", b.cost.macs).set("integer_share", b.cost.integer_share());
 }
 
 void run_bench(const Args& args, const Context& c) {
-  TextTable table({"model", "target", ">batch", ">median ms", ">least ms", ">records/s", ">MACs", ">integers %", ">GMAC/s"});
+  TextTable table({"model", "target", ">batch", ">median ms", ">least ms", ">records/s", ">multiply-adds", ">in integers", ">G/s"});
   DocumentList list;
   std::string layers;
   for (const std::string& path : args.models) {
     const Loaded loaded = load_program(path, args.target, args.state, c.sink);
-    const int64_t batch = batch_of(loaded.program->inputs(), args.batch);
-    const Latency t = measure_latency(loaded.program, c.threads, batch, args.seconds, c.sink);
-    const Cost cost = cost_of(*loaded.program);
-    const double rate = static_cast<double>(batch) / t.median_ms * 1e3;
-    const std::string target(name_of(loaded.program->options().target));
-    table.row({path, target, str(batch), fixed(t.median_ms, 3), fixed(t.least_ms, 3), fixed(rate, 1),
-               count_text(static_cast<double>(cost.macs)), fixed(100 * cost.integer_share(), 1),
-               fixed(static_cast<double>(cost.macs) * rate / 1e9, 1)});
-    list.push_back(Document().set("model", path).set("target", target).set("batch", batch).set("median_ms", t.median_ms)
-                       .set("least_ms", t.least_ms).set("runs", t.runs).set("macs", cost.macs)
-                       .set("integer_share", cost.integer_share()));
-    if (args.layers) layers += str("\n", path, "\n", layer_table(loaded, c.threads, batch));
+    Benched b{path, std::string(name_of(loaded.program->options().target)), batch_of(loaded.program->inputs(), args.batch)};
+    b.latency = in_model(path, [&] { return measure_latency(loaded.program, c.threads, b.batch, args.seconds, c.sink); });
+    b.cost = cost_of(*loaded.program);
+    table.row(cells(b));
+    Document entry = document(b);
+    if (args.layers) {
+      const TextTable steps = layer_table(loaded, c.threads, b.batch);
+      layers += str("\n", path, "\n", steps.text());
+      entry.set("layers", steps.document());
+    }
+    list.push_back(entry);
   }
   if (c.json) return c.print(Document().set("bench", list));
   c.print(table.text() + layers);

@@ -1,4 +1,5 @@
 #include "comparison.hpp"
+#include "needs.hpp"
 
 namespace bitwright::cli {
 namespace {
@@ -8,12 +9,26 @@ struct Args {
   DataArgs data;
   StateArgs state;
   double seconds = 0.5;
-  bool lines = false;
+  bool lines = false, dry_run = false;
 };
+
+void dry_run(const Args& args, const Dataset* data, const Context& c) {
+  DocumentList list;
+  std::string text;
+  for (const std::string& path : args.models) {
+    const auto program = load_program(path, "auto", args.state, c.sink).program;
+    const Needs needs = in_model(path, [&] { return needs_of(program, data ? data->size() : 0, 32, c); });
+    list.push_back(to_document(needs).set("model", path));
+    text += str("would run ", path, " on ", describe(needs), "\n");
+  }
+  if (c.json) return c.print(Document().set("needs", list));
+  c.print(text + str("and time each for ", args.seconds, " s\n"));
+}
 
 void run_compare(const Args& args, const Context& c) {
   std::unique_ptr<Dataset> data;
   if (args.data.given()) data = args.data.open();
+  if (args.dry_run) return dry_run(args, data.get(), c);
   std::vector<Compared> rows;
   std::shared_ptr<const Program> reference;  // judges data without truth
   for (const std::string& path : args.models) {
@@ -33,6 +48,7 @@ Action declare(Options& o) {
   args->state.declare(o);
   o.option("--seconds", args->seconds, "to spend on timing each model");
   o.flag("--lines", args->lines, "per model the two lines 'Size of the model (MB)' and 'Accuracy'");
+  o.flag("--dry-run", args->dry_run, "say what would happen, and what it needs in memory and time");
   return [args](const Context& c) { run_compare(*args, c); };
 }
 

@@ -14,8 +14,13 @@ void run_convert(const Args& args, const Context& c) {
   Model model = load(args.in);
   args.state.apply(model, c.sink);
   for (const std::string& note : model.info.notes) c.sink->note(note);
-  if (args.dry_run) return c.print(str("would write ", args.out, ", ", model.quantization.at.size(), " quantized places\n"));
-  const Saved saved = save(model, args.out, args.opset);
+  if (args.dry_run) {
+    const auto places = static_cast<int64_t>(model.quantization.at.size());
+    if (c.json) return c.print(Document().set("output", args.out).set("places", places));
+    return c.print(str("would write ", args.out, ": ", model.graph.nodes.size(), " nodes, ", places, " quantized places, about ",
+                       human_bytes(file_bytes(args.in)), "\n"));
+  }
+  const Saved saved = in_model(args.in, [&] { return save(model, args.out, args.opset); });
   if (c.json) return c.print(Document().set("output", args.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
   c.print(str(args.out, ": ", human_bytes(static_cast<double>(saved.bytes)), ", opset ", saved.opset, "\n"));
 }

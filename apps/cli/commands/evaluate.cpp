@@ -1,6 +1,6 @@
 #include "core/mapped_file.hpp"
 #include "io/data/array_file.hpp"
-#include "shared.hpp"
+#include "needs.hpp"
 
 namespace bitwright::cli {
 namespace {
@@ -10,7 +10,7 @@ struct Args {
   DataArgs data;
   StateArgs state;
   int64_t batch = 32;
-  bool lines = false;
+  bool lines = false, dry_run = false;
 };
 
 /// One class a line, in the records' order.
@@ -28,9 +28,17 @@ void write_outputs(const std::string& path, const Program& program, const Metric
 }
 
 void run_evaluate(const Args& args, const Context& c) {
+  for (const std::string& out : {args.outputs, args.predictions})
+    if (!out.empty()) check_writable(out);
   const auto data = args.data.open();
   const Loaded loaded = load_program(args.model, args.target, args.state, c.sink);
-  const Metric metric = evaluate(loaded.program, *data, {c.threads, args.batch, c.sink, !args.outputs.empty()});
+  if (args.dry_run) {
+    const Needs needs = in_model(args.model, [&] { return needs_of(loaded.program, data->size(), args.batch, c); });
+    if (c.json) return c.print(to_document(needs));
+    return c.print(str("would run ", args.model, " on ", data->description(), ": ", describe(needs), "\n"));
+  }
+  const EvaluateOptions options{c.threads, args.batch, c.sink, !args.outputs.empty()};
+  const Metric metric = in_model(args.model, [&] { return evaluate(loaded.program, *data, options); });
   if (!args.outputs.empty()) write_outputs(args.outputs, *loaded.program, metric);
   if (!args.predictions.empty()) write_predictions(args.predictions, metric);
   if (c.json) return c.print(to_document(metric).set("model", args.model).set("data", data->description()));
@@ -52,6 +60,7 @@ Action declare(Options& o) {
   o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");
   o.option("--outputs", args->outputs, "write what the network computed, an array per output (.npz); needs no labels");
   o.flag("--lines", args->lines, "print the two lines 'Size of the model (MB)' and 'Accuracy'");
+  o.flag("--dry-run", args->dry_run, "say what would happen, and what it needs in memory and time");
   return [args](const Context& c) {
     if (!args->data.given()) fail(ErrorCode::usage, "evaluate needs --data");
     run_evaluate(*args, c);

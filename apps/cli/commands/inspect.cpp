@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "graph/state.hpp"
@@ -67,16 +68,50 @@ std::string steps_text(const Model& model) {
   return "\n" + table.text();
 }
 
+// Every place of the table: whose value, on which grid; with --values its codes.
+DocumentList places(const Args& args, const Model& model) {
+  constexpr std::string_view kSides[] = {"output", "input", "inner"};
+  DocumentList list;
+  for (const auto& [site, entry] : model.quantization.at) {
+    const Node* node = site.node == kGraphInput ? nullptr : model.graph.find_node(site.node);
+    const std::string name = node ? label(model.graph, *node) : model.graph.value(model.graph.inputs[site.index]).name;
+    if (!chosen(args, name) || entry.chain.empty()) continue;
+    const Grid& grid = entry.chain.back();
+    DocumentList scales, zeros, codes;
+    for (int64_t k = 0; k < grid.scale.elements(); ++k) scales.push_back(value_as_double(grid.scale, k));
+    for (int64_t k = 0; k < grid.zero.elements(); ++k) zeros.push_back(value_as_double(grid.zero, k));
+    for (int64_t k = 0; args.values && k < entry.codes.elements(); ++k) codes.push_back(value_as_int(entry.codes, k));
+    Document place = Document().set("node", name).set("side", kSides[static_cast<size_t>(site.side)]).set("index", int64_t{site.index});
+    place.set("format", grid.format->name).set("at_run", entry.when == When::at_run).set("scales", scales).set("zero_points", zeros);
+    if (args.values && !entry.codes.empty()) place.set("shape", to_string(entry.codes.shape())).set("codes", codes);
+    list.push_back(place);
+  }
+  return list;
+}
+
+// --nodes that name nothing are mistakes.
+void check_nodes(const Args& args, const std::vector<ModuleLine>& lines) {
+  std::vector<std::string> names;
+  for (const ModuleLine& line : lines) names.push_back(line.name);
+  for (const std::string& pattern : args.nodes) {
+    if (std::any_of(names.begin(), names.end(), [&](const std::string& name) { return glob_match(pattern, name); })) continue;
+    const std::string near = nearest(pattern, names);
+    fail(ErrorCode::usage, "--nodes: there is no node '", pattern, "'", near.empty() ? "" : "; did you mean '" + near + "'?");
+  }
+}
+
 void run_inspect(const Args& args, const Context& c) {
   Model model = load(args.model);
   args.state.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   const std::vector<ModuleLine> lines = module_lines(model);
+  check_nodes(args, lines);
   if (c.json) {
     DocumentList layers;
-    for (const ModuleLine& line : lines) layers.push_back(Document().set("name", line.name).set("layer", line.text));
+    for (const ModuleLine& line : lines)
+      if (chosen(args, line.name)) layers.push_back(Document().set("name", line.name).set("layer", line.text));
     return c.print(Document().set("model", args.model).set("bytes", file_bytes(args.model))
-                       .set("parameters", parameters(model.graph)).set("layers", layers));
+                       .set("parameters", parameters(model.graph)).set("layers", layers).set("places", places(args, model)));
   }
   c.print(header(args, model));
   for (const ModuleLine& line : lines)

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "shared.hpp"
+#include "needs.hpp"
 
 namespace bitwright::cli {
 namespace {
@@ -102,15 +102,20 @@ std::string decisions_text(const std::vector<Decision>& decisions, bool all) {
   return text;
 }
 
+DocumentList document(const std::vector<Decision>& decisions) {
+  DocumentList list;
+  for (const Decision& d : decisions)
+    list.push_back(Document().set("node", d.name).set("op", d.op).set("quantized", d.quantized).set("why", d.why));
+  return list;
+}
+
 Document document(const Quantized& q) {
-  DocumentList decisions, ranges;
-  for (const Decision& d : q.decisions)
-    decisions.push_back(Document().set("node", d.name).set("op", d.op).set("quantized", d.quantized).set("why", d.why));
+  DocumentList ranges;
   for (const SiteRange& r : q.calibration.ranges)
     ranges.push_back(Document().set("node", r.name).set("weights", r.site.side == Side::input).set("min", double{r.min})
                          .set("max", double{r.max}).set("scale", double{r.qparams.scale}).set("zero_point", int64_t{r.qparams.zero})
                          .set("scales", r.parameters).set("observer", r.observer));
-  return Document().set("decisions", decisions).set("ranges", ranges).set("seconds", q.seconds)
+  return Document().set("decisions", document(q.decisions)).set("ranges", ranges).set("seconds", q.seconds)
       .set("recipe", to_document(q.recipe));
 }
 
@@ -119,12 +124,20 @@ void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Cont
   Rules rules = recipe.rules;
   if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
   const Placement placement = place(prepared.model, rules);
-  const auto program = Program::compile(prepared.model, {.target = Target::floating});
-  const auto memory = program->memory(program->default_shapes(recipe.batch));
+  const size_t places = bitwright::needs_of(placement).size();
+  int64_t records = places > 0 ? recipe.samples : 0;
+  if (records > 0 && a.data.given()) records = std::min(records, a.data.open(&recipe.data)->size());
+  const Needs needs = needs_of(Program::compile(prepared.model, {.target = Target::floating}), records, recipe.batch, c);
+  if (c.json)
+    return c.print(Document().set("decisions", document(placement.decisions)).set("places", static_cast<int64_t>(places))
+                       .set("output", a.out).set("needs", to_document(needs)));
   c.print(decisions_text(placement.decisions, a.all));
-  c.print(str("would calibrate ", needs_of(placement).size(), " places and write ", a.out.empty() ? "nothing" : a.out,
-              "; memory: ", human_bytes(static_cast<double>(memory.arena)), " of activations per thread, ",
-              human_bytes(static_cast<double>(memory.weights)), " of weights\n"));
+  c.print(str("would ", places > 0 ? str("calibrate ", places, " places on ", describe(needs)) : "need no calibration",
+              "; would write ", a.out.empty() ? "nothing" : a.out, "\n"));
+}
+
+void show_notes(const Quantized& q, const Context& c) {
+  for (const std::string& note : q.notes) c.sink->note(note);
 }
 
 void run_quantize(const Args& a, const Context& c) {
@@ -133,24 +146,26 @@ void run_quantize(const Args& a, const Context& c) {
   if (a.out.empty() && !a.calibrate_only && !a.dry_run) fail(ErrorCode::usage, "quantize needs -o OUT, --calibrate-only or --dry-run");
   Model model = load(a.model);
   StateArgs{recipe.state}.apply(model, c.sink);
-  if (a.dry_run) return dry_run(a, recipe, model, c);
+  if (a.dry_run) return in_model(a.model, [&] { dry_run(a, recipe, model, c); });
+  if (!a.calibrate_only) check_writable(a.out);
   std::unique_ptr<Dataset> data;
   if (a.data.given()) data = a.data.open(&recipe.data);
-  Quantized q = quantize(model, recipe, data.get(), c.sink, c.threads);
-  for (const std::string& note : q.notes) c.sink->note(note);
+  Quantized q = in_model(a.model, [&] { return quantize(model, recipe, data.get(), c.sink, c.threads); });
   check_nodes(q.calibration, a.nodes);
   if (!a.calibrate_only) {
     q.sources["model"] = file_sha256(a.model);
     if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
-    const Saved saved = save(q, a.out);
+    const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
+    show_notes(q, c);
     const double before = file_bytes(a.model);
     if (!c.json)
       c.print(decisions_text(q.decisions, a.all) +
               str(a.out, ": ", fixed(static_cast<double>(saved.bytes) / 1e6, 6), " MB, ",
                   fixed(before / static_cast<double>(saved.bytes), 2), "x smaller, opset ", saved.opset, "; ",
                   fixed(q.seconds, 1), " s\n"));
-  } else if (!c.json) {
-    c.print(ranges_table(q.calibration, a.nodes));
+  } else {
+    show_notes(q, c);
+    if (!c.json) c.print(ranges_table(q.calibration, a.nodes));
   }
   if (c.json) c.print(document(q));
 }
@@ -185,7 +200,7 @@ Action declare(Options& o) {
   o.list("--nodes", a->nodes, "with --calibrate-only: these nodes");
   o.flag("--all", a->all, "name every node");
   o.flag("--print-recipe", a->print_recipe, "print the complete recipe and stop");
-  o.flag("--dry-run", a->dry_run, "say what would happen");
+  o.flag("--dry-run", a->dry_run, "say what would happen, and what it needs in memory and time");
   return [a](const Context& c) { run_quantize(*a, c); };
 }
 

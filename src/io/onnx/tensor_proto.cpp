@@ -79,20 +79,19 @@ Parts read_parts(protozero::pbf_reader& message) {
   fail(ErrorCode::malformed, "tensor '", p.name, "' ", to_string(p.dims), ": ", what);
 }
 
-int64_t checked_elements(const Parts& p) {
+int64_t checked_elements(const Parts& p, DType type) {
   try {
-    return elements_of(p.dims);
+    return Tensor::described(type, p.dims).elements();
   } catch (const Error& e) {
     bad(p, e.what());
   }
 }
 
 Tensor from_bytes(const Parts& p, DType type, const std::byte* data, size_t size, std::shared_ptr<const void> keep) {
-  const int64_t elements = checked_elements(p);
-  const double wanted = static_cast<double>(elements) * bits_of(type) / 8;
+  const int64_t elements = checked_elements(p, type);
   const size_t bytes = (static_cast<size_t>(elements) * static_cast<size_t>(bits_of(type)) + 7) / 8;
-  if (wanted > static_cast<double>(size) + 1 || size != bytes)
-    bad(p, str("has ", size, " bytes of data, its shape needs ", wanted));
+  if (size != bytes)
+    bad(p, str("has ", size, " bytes of data, its shape needs ", bytes));
   const size_t element_bytes = std::max<size_t>(1, static_cast<size_t>(bits_of(type)) / 8);
   const size_t alignment = element_bytes > 8 ? 8 : element_bytes;
   const bool aligned = reinterpret_cast<uintptr_t>(data) % alignment == 0;
@@ -140,7 +139,7 @@ Tensor from_external(const Parts& p, DType type, const Source& source) {
 
 /// Elements given in the typed fields; types of at most 32 bits travel in int32_data, 4-bit types two in each entry.
 Tensor from_typed(const Parts& p, DType type) {
-  const int64_t elements = checked_elements(p);
+  const int64_t elements = checked_elements(p, type);
   auto need = [&](size_t have) {
     if (have != static_cast<size_t>(elements)) bad(p, str("has ", have, " values"));
   };

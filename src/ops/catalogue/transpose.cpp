@@ -1,4 +1,5 @@
 // Operators that are one strided copy: Transpose, Expand, Tile, DepthToSpace, SpaceToDepth.
+#include <array>
 #include <numeric>
 
 #include "ops/forms.hpp"
@@ -64,7 +65,8 @@ void run_tile(OpContext& c) {
   const Shape own = strides_of(x.shape());
   for (size_t d = 0; d < repeats.size(); ++d) {
     if (repeats[d] < 0) c.malformed(str("repeats are ", to_string(repeats)));
-    shape.push_back(repeats[d] * x.shape()[d]);
+    const std::array<int64_t, 2> both = {repeats[d], x.shape()[d]};
+    shape.push_back(elements_of(both));
     extent.insert(extent.end(), {repeats[d], x.shape()[d]});
     from.strides.insert(from.strides.end(), {0, own[d]});
   }
@@ -75,7 +77,7 @@ void run_tile(OpContext& c) {
 int64_t read_block(const OpContext& c) {
   const int64_t block = c.node().attr_int("blocksize", 0);
   if (c.input(0).rank() != 4) c.malformed(str("input has shape ", to_string(c.input(0).shape()), ", wanted [N,C,H,W]"));
-  if (block < 1) c.malformed(str("blocksize is ", block));
+  if (block < 1 || block > 1 << 20) c.malformed(str("blocksize is ", block));
   return block;
 }
 

@@ -1,0 +1,28 @@
+// `bitwright explain TOPIC`: a topic is one file here that prints some of the arithmetic, on numbers that the user types or on
+// a layer of a network.
+#pragma once
+
+#include "shared.hpp"
+
+namespace bitwright::cli {
+
+struct ExplainArgs {
+  std::string topic, type = "float32", mode = "normal";
+  std::vector<std::string> words;  // after the topic
+  int64_t bits = 8;
+  DataArgs data;
+};
+
+struct Topic {
+  std::string_view name, about;
+  void (*explain)(const ExplainArgs& args, const Context& c);
+};
+
+extern const Topic kTopicBits, kTopicQParams, kTopicLayer, kTopicFormats, kTopicChoices, kTopicPresets;
+
+/// The words as numbers. Error{usage} for a word that is none, or without words.
+std::vector<double> numbers(const ExplainArgs& args);
+/// A table as text or, with --json, as a list of its rows under `name`.
+void print_table(const Context& c, const std::string& name, const TextTable& table);
+
+}  // namespace bitwright::cli
