@@ -20,6 +20,8 @@ namespace bitwright::cli {
 class Options {
  public:
   explicit Options(CLI::App& app) : app_(app) {}
+  /// The heading in --help of the options that follow.
+  void section(const std::string& name);
 
   void positional(const std::string& name, std::string& target, const std::string& help, bool required = true);
   void positionals(const std::string& name, std::vector<std::string>& target, const std::string& help, bool required = true);
@@ -34,6 +36,7 @@ class Options {
 
  private:
   CLI::App& app_;
+  std::string group_ = "Options";
 };
 
 /// What every command gets.

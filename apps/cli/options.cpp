@@ -11,6 +11,7 @@
 
 namespace bitwright::cli {
 
+void Options::section(const std::string& name) { group_ = name; }
 void Options::positional(const std::string& name, std::string& target, const std::string& help, bool required) {
   app_.add_option(name, target, help)->required(required);
 }
@@ -19,19 +20,19 @@ void Options::positionals(const std::string& name, std::vector<std::string>& tar
   app_.add_option(name, target, help)->required(required);
 }
 void Options::option(const std::string& names, std::string& target, const std::string& help) {
-  app_.add_option(names, target, help)->capture_default_str();
+  app_.add_option(names, target, help)->capture_default_str()->group(group_);
 }
 void Options::option(const std::string& names, int64_t& target, const std::string& help) {
-  app_.add_option(names, target, help)->capture_default_str();
+  app_.add_option(names, target, help)->capture_default_str()->group(group_);
 }
 void Options::option(const std::string& names, double& target, const std::string& help) {
-  app_.add_option(names, target, help)->capture_default_str();
+  app_.add_option(names, target, help)->capture_default_str()->group(group_);
 }
 void Options::list(const std::string& names, std::vector<std::string>& target, const std::string& help) {
-  app_.add_option(names, target, help)->delimiter(',');
+  app_.add_option(names, target, help)->delimiter(',')->group(group_);
 }
 void Options::flag(const std::string& names, bool& target, const std::string& help) {
-  app_.add_flag(names, target, help);
+  app_.add_flag(names, target, help)->group(group_);
 }
 void Options::footer(const std::string& text) { app_.footer(text); }
 
@@ -50,6 +51,48 @@ std::vector<NamedCommand> commands() {
 }
 
 namespace {
+
+constexpr size_t kColumns = 100, kLeft = 26;
+
+/// Lines of at most kColumns with the help texts to the right of the names.
+class Help : public CLI::Formatter {
+ public:
+  Help() {
+    column_width(kLeft);
+    label("SUBCOMMAND", "COMMAND");
+    label("OPTIONS", "options");
+  }
+  std::string make_option_opts(const CLI::Option* o) const override {
+    if (o->get_type_size() == 0 || o->get_expected_min() == 0 || o->get_positional()) return {};
+    if (o->get_expected_max() == CLI::detail::expected_max_vector_size) return " A,B,...";
+    return o->get_type_name().find("INT") == 0 ? " N" : o->get_type_name().find("FLOAT") == 0 ? " X" : " TEXT";
+  }
+  std::string make_group(std::string group, bool positional, std::vector<const CLI::Option*> options) const override {
+    const std::string text = CLI::Formatter::make_group(group, positional, options);
+    return positional || group == "Options" ? text : text.substr(1);  // one empty line between groups, not two
+  }
+  std::string make_option_desc(const CLI::Option* o) const override {
+    const std::string& standard = o->get_default_str();
+    return wrapped(o->get_description() + (standard.empty() || standard == "0" ? "" : " (default: " + standard + ")"));
+  }
+  std::string make_subcommand(const CLI::App* sub) const override {
+    std::stringstream out;
+    CLI::detail::format_help(out, sub->get_display_name(true), wrapped(sub->get_description()), column_width_);
+    return out.str();
+  }
+
+ private:
+  static std::string wrapped(const std::string& text) {
+    std::string out;
+    size_t used = 0;
+    for (const std::string& word : split(text, ' ')) {
+      if (used > 0 && used + 1 + word.size() > kColumns - kLeft) out += "\n", used = 0;
+      out += (used > 0 ? " " : "") + word;
+      used += (used > 0 ? 1 : 0) + word.size();
+    }
+    return out;
+  }
+};
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -110,6 +153,7 @@ int guarded(const std::function<void()>& action) {
 int run(int argc, char** argv) {
   CLI::App app("Trained networks with small numbers: quantize, compare, run.", "bitwright");
   app.require_subcommand(1);
+  app.formatter(std::make_shared<Help>());  // commands inherit it
   app.set_version_flag("--version", "bitwright 0.1.0");
   Context context;
   bool quiet = false;
@@ -118,9 +162,11 @@ int run(int argc, char** argv) {
     CLI::App* sub = app.add_subcommand(named.name, named.command->about);
     Options options(*sub);
     actions.emplace_back(sub, named.command->declare(options));
-    sub->add_flag("--json", context.json, "print one JSON document instead of text");
-    sub->add_option("--threads", context.threads, "threads; 0: one per core")->capture_default_str()->check(CLI::Range(0, 1024));
-    sub->add_flag("-q,--quiet", quiet, "no progress and no notes");
+    sub->group("Commands");
+    const std::string everywhere = "Everywhere";
+    sub->add_flag("--json", context.json, "print one JSON document instead of text")->group(everywhere);
+    sub->add_option("--threads", context.threads, "threads; 0: one per core")->check(CLI::Range(0, 1024))->group(everywhere);
+    sub->add_flag("-q,--quiet", quiet, "no progress and no notes")->group(everywhere);
   }
   const std::vector<std::string> words(argv + 1, argv + argc);
   try {

@@ -49,9 +49,9 @@ void check_writable(const std::string& path) { const FileWriter probe(path); }
 Error about_model(const Error& e, const std::string& path) {
   const std::string_view message = e.what();
   const auto starts = [&](std::string_view text) { return message.substr(0, text.size()) == text; };
-  const bool network = e.code() == ErrorCode::unsupported || e.code() == ErrorCode::numeric || e.code() == ErrorCode::resource ||
-                       starts("node ") || starts("the network") || starts("the model") || starts("nothing would be quantized");
-  return network && !starts(path) ? e.within(path) : e;
+  for (const std::string_view start : {"node ", "'", "the network", "the model", "nothing would be", "a tensor", "cannot allocate"})
+    if (starts(start)) return e.within(path);
+  return e;
 }
 
 Target target_named(const std::string& name, const Model& model) {

@@ -41,6 +41,11 @@ inline Quantized quantize(const Model& model, const Recipe& recipe, const Datase
   return quantize(model, recipe, &data);
 }
 
+/// What calibration sees at these nodes and graph inputs, and the scale and zero point it would choose there, whether or not the
+/// recipe quantizes them. Error{usage} for a name that is none, with the nearest.
+std::vector<SiteRange> ranges_of(const Model& model, const std::vector<std::string>& nodes, const Recipe& recipe,
+                                 const Dataset& data, Sink* sink = nullptr, int threads = 0);
+
 struct Saved {
   size_t bytes = 0;
   int opset = 0;

@@ -144,12 +144,9 @@ std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs
     if (at == batch.inputs.size() && inputs.size() == 1 && batch.inputs.size() == 1) at = 0;
     if (at == batch.inputs.size()) nothing_for(graph, inputs[i], data);
     Tensor tensor = batch.inputs[at];
-    if (!fit(inputs[i], tensor)) {
-      Shape wanted = inputs[i].shape;
-      for (int64_t& extent : wanted) extent = std::max<int64_t>(extent, -1);
-      fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", to_string(wanted),
-           " (-1: any), the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
-    }
+    if (!fit(inputs[i], tensor))
+      fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", graph.shape_text(inputs[i].shape),
+           ", the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
     bound.push_back(std::move(tensor));
   }
   return bound;

@@ -31,8 +31,8 @@ Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int
   const std::vector<Port> ports = input_ports(model.graph);
   const bool steps = !model.graph.state.empty();
   const int64_t size = batch_of(ports, steps ? 1 : batch), records = std::min(samples, data.size());
-  const auto inputs = [&model, &data, ports, size, records](int64_t i) {
-    return bind_inputs(model.graph, ports, data, data.batch(i * size, std::min(size, records - i * size)));
+  const auto inputs = [graph = model.graph, &data, ports, size, records](int64_t i) {  // the model may be moved meanwhile
+    return bind_inputs(graph, ports, data, data.batch(i * size, std::min(size, records - i * size)));
   };
   const auto begins_sequence = [&data, size](int64_t i) { return data.begins_sequence(i * size); };
   return {(records + size - 1) / size, inputs, begins_sequence};

@@ -65,6 +65,17 @@ void check_written(const Model& model, const std::string& path) {
   }
 }
 
+// save() under a temporary name; errors name the file that was asked for.
+Saved save_as(const Model& model, const std::string& temporary, const std::string& path, int64_t opset) {
+  try {
+    return save(model, temporary, opset);
+  } catch (const Error& e) {
+    const std::string message = e.what();
+    if (message.compare(0, temporary.size(), temporary) != 0) throw;
+    fail(e.code(), path, message.substr(temporary.size()));
+  }
+}
+
 }  // namespace
 
 Model load(const std::string& path) {
@@ -101,7 +112,7 @@ Saved save(const Quantized& quantized, const std::string& path) {
   Model model = quantized.model;
   for (const auto& [key, value] : manifest(quantized)) model.info.metadata[key] = value;
   const Temporary unchecked{path + ".unchecked.onnx"};
-  const Saved saved = save(model, unchecked.path, quantized.recipe.opset);
+  const Saved saved = save_as(model, unchecked.path, path, quantized.recipe.opset);
   check_written(quantized.model, unchecked.path);
   std::error_code error;
   if (std::filesystem::exists(unchecked.path + ".data", error)) return save(model, path, quantized.recipe.opset);

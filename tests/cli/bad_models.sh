@@ -57,7 +57,7 @@ at_run blocks.onnx "node 'op' \(DepthToSpace\): blocksize is 4294967296"
 at_run big_input.onnx 'a tensor of shape .* is larger than any memory'
 at_run conv_pads.onnx "node 'op' \(Conv\): pads holds 1099511627776"
 
-for model in nan inf; do
+for model in nan inf; do  # no range holds them
   refuses 1 "$model.onnx: node 'fc' \(MatMul\): its weights 'w' hold infinite values or NaN, which no scale can hold; mend them or exclude the node" \
     quantize $model.onnx -o out.onnx --mode weight-only
 done

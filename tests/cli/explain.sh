@@ -38,7 +38,7 @@ shows 'INT4 integer representation: [-7, 2, 7]' explain qparams --bits 4 --mode 
 shows 'scale = 0.015686275, zero point Z = 64' explain qparams --mode affine -- -1 3
 shows 'UINT8 integer representation: [0, 255]' explain qparams --mode affine -- -1 3
 # A1.9
-shows 'int8         8           -128             127     256' explain formats
+shows 'int8        8            -128            127     256  i8' explain formats
 shows '3.4028235e38' explain formats
 # A2.5
 shows 'LSTM, GRU, RNN     dynamic  weights are read at every step: memory bound' explain choices
@@ -66,9 +66,9 @@ shows 'fc input 1 [' inspect q.onnx --nodes fc --values
 shows '(nn1): DynamicQuantizedLinear(in_features=784, out_features=128, weights=int8' inspect d.onnx
 expect 2 "bitwright: --nodes: there is no node 'conv9'; did you mean 'conv1'?" inspect q.onnx --nodes conv9
 # A0.17
-shows 'scale  zero point' quantize "$mlp" --calibrate-only --batches 1 --nodes x,relu,relu_1 --data $data
-[ "$(grep -cE '^(x|relu|relu_1) ' out.txt)" = 3 ] || complain "three nodes were asked for: $(cat out.txt)"
-expect 2 "bitwright: --nodes: no place 'relu_2' was calibrated; did you mean 'relu_1'?" quantize "$mlp" --calibrate-only --nodes relu_2 --data $data
+shows 'scale  zero point' quantize "$mlp" --calibrate-only --batches 1 --nodes x,relu,relu_1,nn3 --data $data
+[ "$(grep -cE '^(x|relu|relu_1|nn3) ' out.txt)" = 4 ] || complain "four nodes were asked for: $(cat out.txt)"
+expect 2 "bitwright: $mlp: the network has no node 'relu_2'; did you mean 'relu_1'?" quantize "$mlp" --calibrate-only --nodes relu_2 --data $data
 
 # Every command speaks JSON
 valid() { "$program" "$@" --json 2>err.txt | python3 -c 'import json, sys; json.load(sys.stdin)' 2>>err.txt || complain "bitwright $* --json: $(tail -1 err.txt)"; }
@@ -76,7 +76,7 @@ valid explain bits 85.125
 valid explain bits 3 --type int8
 valid explain qparams 1,2,3
 valid explain layer q.onnx conv2
-for topic in formats choices presets; do valid explain $topic; done
+for topic in formats choices presets passes; do valid explain $topic; done
 valid inspect q.onnx
 valid inspect q.onnx --values --nodes fc
 valid inspect d.onnx

@@ -31,7 +31,7 @@ shows 'Size of the model (MB): ' compare "$mlp" out.onnx --data $data --seconds 
 shows '"integer_share"' compare "$mlp" out.onnx --seconds 0.01 --json
 shows 'zero point' quantize "$mlp" --calibrate-only --batches 1 --data $data
 places=$("$program" inspect out.onnx | grep -o '[0-9]* quantized places' | cut -d' ' -f1)
-expect 2 "bitwright: the model is quantized already ($places places); quantize the float model it was made from" \
+expect 2 "bitwright: out.onnx: the model is quantized already ($places places); quantize the float model it was made from" \
   quantize out.onnx -o twice.onnx --data $data
 leaves good-images-idx3-ubyte good-labels-idx1-ubyte out.onnx recipe.toml
 exit $failed

@@ -9,10 +9,19 @@ namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model = std::string(BW_EXAMPLES_DIR) + "/models/fashion_cnn.onnx";
+  std::string model;
   std::string data = "/usr/share/datasets/fashion-mnist", out;
   bool all = false;
 };
+
+// In the sources, or where cmake --install put it: ../share beside the program.
+std::string example_model() {
+  const std::filesystem::path inside = "models/fashion_cnn.onnx";
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  const auto installed = program.parent_path().parent_path() / "share" / "bitwright" / inside;
+  return std::filesystem::exists(installed, error) ? installed.string() : (std::filesystem::path(BW_EXAMPLES_DIR) / inside).string();
+}
 
 std::unique_ptr<Dataset> fashion(const Args& args, const std::string& split, const std::string& selection) {
   if (!std::filesystem::exists(args.data))
@@ -42,10 +51,11 @@ void run_demo(const Args& args, const Context& c) {
     std::filesystem::create_directories(folder.path);
     out = (folder.path / "fashion_cnn_int8.onnx").string();
   }
-  const Model model = load(args.model);
+  const std::string path = args.model.empty() ? example_model() : args.model;
+  const Model model = load(path);
   const Quantized quantized = quantize(model, Recipe(), train.get(), c.sink, c.threads);
   save(quantized, out);
-  const auto before = measure(load_program(args.model, "float"), "float32", {test.get()}, 0.5, c);
+  const auto before = measure(load_program(path, "float"), "float32", {test.get()}, 0.5, c);
   const auto after = measure(load_program(out, "integer"), "int8", {test.get()}, 0.5, c);
   if (c.json) return c.print(comparison_document({before, after}));
   c.print(bold("A small network for Fashion-MNIST, from float32 to int8") + "\n");
@@ -57,7 +67,7 @@ void run_demo(const Args& args, const Context& c) {
 
 Action declare(Options& o) {
   auto args = std::make_shared<Args>();
-  o.option("--model", args->model, "the float network");
+  o.option("--model", args->model, "the float network (else: the small one of examples/)");
   o.option("--data", args->data, "the folder with Fashion-MNIST");
   o.option("-o,--output", args->out, "keep the quantized network here");
   o.flag("--all", args->all, "judge on all 10,000 test images, not on 2,000");

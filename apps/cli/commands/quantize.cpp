@@ -10,7 +10,7 @@ struct Args {
   std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last;
   DataArgs data;
   StateArgs state;
-  std::vector<std::string> exclude, operators, nodes;
+  std::vector<std::string> exclude, operators, nodes, skip_passes;
   int64_t samples = 0, batch = 0, batches = 0, opset = 0;
   double percentile = 0;
   bool no_fuse = false, float_outputs = false, code_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
@@ -46,6 +46,7 @@ Recipe recipe_of(const Args& a) {
   if (!a.operators.empty()) r.rules.operators = a.operators;
   r.rules.exclude.insert(r.rules.exclude.end(), a.exclude.begin(), a.exclude.end());
   if (!a.state.pairs.empty()) r.state = a.state.pairs;
+  r.skip_passes.insert(r.skip_passes.end(), a.skip_passes.begin(), a.skip_passes.end());
   if (a.samples > 0) r.samples = a.samples;
   if (a.batch > 0) r.batch = a.batch;
   if (a.batches > 0) r.samples = a.batches * r.batch;
@@ -57,25 +58,14 @@ Recipe recipe_of(const Args& a) {
   return r;
 }
 
-std::string ranges_table(const CalibrationReport& report, const std::vector<std::string>& nodes) {
+std::string ranges_table(const std::vector<SiteRange>& ranges) {
   TextTable table({"node", ">min", ">max", ">scale", ">zero point", ">scales", "observer", ">values"});
-  for (const SiteRange& r : report.ranges) {
+  for (const SiteRange& r : ranges) {
     if (r.site.side != Side::output) continue;
-    if (!nodes.empty() && std::find(nodes.begin(), nodes.end(), r.name) == nodes.end()) continue;
     table.row({r.name, str(r.min), str(r.max), str(r.qparams.scale), str(r.qparams.zero), str(r.parameters), r.observer,
                str(r.values)});
   }
   return table.text();
-}
-
-void check_nodes(const CalibrationReport& report, const std::vector<std::string>& nodes) {
-  std::vector<std::string> names;
-  for (const SiteRange& r : report.ranges) names.push_back(r.name);
-  for (const std::string& node : nodes) {
-    if (std::find(names.begin(), names.end(), node) != names.end()) continue;
-    const std::string near = nearest(node, names);
-    fail(ErrorCode::usage, "--nodes: no place '", node, "' was calibrated", near.empty() ? "" : "; did you mean '" + near + "'?");
-  }
 }
 
 // What was quantized, what not, and why: a line per reason, nodes of one reason together.
@@ -109,13 +99,17 @@ DocumentList document(const std::vector<Decision>& decisions) {
   return list;
 }
 
+DocumentList document(const std::vector<SiteRange>& ranges) {
+  DocumentList list;
+  for (const SiteRange& r : ranges)
+    list.push_back(Document().set("node", r.name).set("weights", r.site.side == Side::input).set("min", double{r.min})
+                       .set("max", double{r.max}).set("scale", double{r.qparams.scale}).set("zero_point", int64_t{r.qparams.zero})
+                       .set("scales", r.parameters).set("observer", r.observer));
+  return list;
+}
+
 Document document(const Quantized& q) {
-  DocumentList ranges;
-  for (const SiteRange& r : q.calibration.ranges)
-    ranges.push_back(Document().set("node", r.name).set("weights", r.site.side == Side::input).set("min", double{r.min})
-                         .set("max", double{r.max}).set("scale", double{r.qparams.scale}).set("zero_point", int64_t{r.qparams.zero})
-                         .set("scales", r.parameters).set("observer", r.observer));
-  return Document().set("decisions", document(q.decisions)).set("ranges", ranges).set("seconds", q.seconds)
+  return Document().set("decisions", document(q.decisions)).set("ranges", document(q.calibration.ranges)).set("seconds", q.seconds)
       .set("recipe", to_document(q.recipe));
 }
 
@@ -140,6 +134,21 @@ void show_notes(const Quantized& q, const Context& c) {
   for (const std::string& note : q.notes) c.sink->note(note);
 }
 
+// Ranges alone: of the places that the recipe quantizes, or of the nodes that were named.
+void calibrate_only(const Args& a, const Recipe& recipe, const Model& model, const Dataset* data, const Context& c) {
+  std::vector<SiteRange> ranges;
+  if (a.nodes.empty()) {
+    const Quantized q = in_model(a.model, [&] { return quantize(model, recipe, data, c.sink, c.threads); });
+    show_notes(q, c);
+    ranges = q.calibration.ranges;
+  } else {
+    if (!data) fail(ErrorCode::usage, "--nodes needs --data");
+    ranges = in_model(a.model, [&] { return ranges_of(model, a.nodes, recipe, *data, c.sink, c.threads); });
+  }
+  if (c.json) c.print(Document().set("ranges", document(ranges)));
+  else c.print(ranges_table(ranges));
+}
+
 void run_quantize(const Args& a, const Context& c) {
   const Recipe recipe = recipe_of(a);
   if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
@@ -150,57 +159,67 @@ void run_quantize(const Args& a, const Context& c) {
   if (!a.calibrate_only) check_writable(a.out);
   std::unique_ptr<Dataset> data;
   if (a.data.given()) data = a.data.open(&recipe.data);
+  if (a.calibrate_only) return calibrate_only(a, recipe, model, data.get(), c);
   Quantized q = in_model(a.model, [&] { return quantize(model, recipe, data.get(), c.sink, c.threads); });
-  check_nodes(q.calibration, a.nodes);
-  if (!a.calibrate_only) {
-    q.sources["model"] = file_sha256(a.model);
-    if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
-    const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
-    show_notes(q, c);
-    const double before = file_bytes(a.model);
-    if (!c.json)
-      c.print(decisions_text(q.decisions, a.all) +
-              str(a.out, ": ", fixed(static_cast<double>(saved.bytes) / 1e6, 6), " MB, ",
-                  fixed(before / static_cast<double>(saved.bytes), 2), "x smaller, opset ", saved.opset, "; ",
-                  fixed(q.seconds, 1), " s\n"));
-  } else {
-    show_notes(q, c);
-    if (!c.json) c.print(ranges_table(q.calibration, a.nodes));
-  }
-  if (c.json) c.print(document(q));
+  q.sources["model"] = file_sha256(a.model);
+  if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
+  const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
+  show_notes(q, c);
+  if (c.json) return c.print(document(q).set("output", a.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
+  c.print(decisions_text(q.decisions, a.all) +
+          str(a.out, ": ", fixed(static_cast<double>(saved.bytes) / 1e6, 6), " MB, ",
+              fixed(file_bytes(a.model) / static_cast<double>(saved.bytes), 2), "x smaller, opset ", saved.opset, "; ",
+              fixed(q.seconds, 1), " s\n"));
+}
+
+void declare_numbers(Options& o, Args& a) {
+  o.section("Which numbers");
+  o.option("--mode", a.mode, "static (needs data), dynamic or weight-only");
+  o.option("--recipe,--preset", a.recipe, "what the options here change: a preset (bitwright, fbgemm, x86, qnnpack, onednn, "
+                                          "pytorch_default, onnxruntime, tflite) or a .toml or .json file");
+  o.option("--weights", a.weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ...");
+  o.option("--activations", a.activations, "uint8, int8, uint4, ...");
+  o.option("--observer", a.observer, "chooses ranges: minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ...");
+  o.option("--percentile", a.percentile, "kept share in percent, of the observer percentile");
+  o.flag("--per-row", a.per_row, "dynamic: one activation scale per row");
+  o.option("--profile", a.profile, "arithmetic of requantization: ort, real or tflite");
+}
+
+void declare_places(Options& o, Args& a) {
+  o.section("Which nodes");
+  o.list("--operators", a.operators, "only these operator types");
+  o.list("--exclude", a.exclude, "nodes to keep float (names or patterns)");
+  o.option("--first", a.first, "the first layer: float or 8bit");
+  o.option("--last", a.last, "the last layer: float or 8bit");
+  o.flag("--float-outputs", a.float_outputs, "results of the network stay float (the default preset's way)");
+  o.flag("--code-outputs", a.code_outputs, "results of the network become codes (the way of the other presets)");
+  o.flag("--no-fuse", a.no_fuse, "no folding, no fusion: grids before and after every activation");
+  o.list("--skip-passes", a.skip_passes, "leave out these passes (bitwright explain passes lists them)");
+}
+
+void declare_calibration(Options& o, Args& a) {
+  o.section("Calibration");
+  a.data.declare(o, "calibration data");
+  a.state.declare(o);
+  o.option("--calibrate", a.samples, "records to calibrate on (recipe: 512)");
+  o.option("--batch", a.batch, "records per batch (recipe: 16)");
+  o.option("--batches", a.batches, "calibrate on this many batches");
 }
 
 Action declare(Options& o) {
   auto a = std::make_shared<Args>();
   o.positional("MODEL", a->model, "the float network (.onnx)");
+  o.section("What to do");
   o.option("-o,--output", a->out, "the file to write (.onnx)");
-  a->data.declare(o, "calibration data");
-  a->state.declare(o);
-  o.option("--recipe,--preset", a->recipe, "a preset (bitwright, fbgemm, x86, qnnpack, onednn, pytorch_default, onnxruntime, "
-                                           "tflite) or a .toml or .json file");
-  o.option("--mode", a->mode, "static, dynamic or weight-only");
-  o.option("--calibrate", a->samples, "records to calibrate on (recipe: 512)");
-  o.option("--batch", a->batch, "records per calibration batch (recipe: 16)");
-  o.option("--batches", a->batches, "calibrate on this many batches");
-  o.option("--observer", a->observer, "minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ...");
-  o.option("--percentile", a->percentile, "kept share in percent");
-  o.option("--weights", a->weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ...");
-  o.option("--activations", a->activations, "uint8, int8, uint4, ...");
-  o.option("--profile", a->profile, "arithmetic of requantization: ort, real or tflite");
-  o.option("--first", a->first, "the first layer: float or 8bit");
-  o.option("--last", a->last, "the last layer: float or 8bit");
-  o.list("--exclude", a->exclude, "nodes to keep float (names or patterns)");
-  o.list("--operators", a->operators, "only these operator types");
-  o.flag("--no-fuse", a->no_fuse, "no folding, no fusion: grids before and after every activation");
-  o.flag("--float-outputs", a->float_outputs, "results of the network stay float (the default preset's way)");
-  o.flag("--code-outputs", a->code_outputs, "results of the network become codes (the way of the other presets)");
-  o.flag("--per-row", a->per_row, "dynamic: one activation scale per row");
-  o.option("--opset", a->opset, "of the written file");
+  o.option("--opset", a->opset, "of the written file; else the lowest that holds the network");
+  o.flag("--dry-run", a->dry_run, "say what would happen, and what it needs in memory and time");
   o.flag("--calibrate-only", a->calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
   o.list("--nodes", a->nodes, "with --calibrate-only: these nodes");
-  o.flag("--all", a->all, "name every node");
   o.flag("--print-recipe", a->print_recipe, "print the complete recipe and stop");
-  o.flag("--dry-run", a->dry_run, "say what would happen, and what it needs in memory and time");
+  o.flag("--all", a->all, "name every node");
+  declare_numbers(o, *a);
+  declare_calibration(o, *a);
+  declare_places(o, *a);
   return [a](const Context& c) { run_quantize(*a, c); };
 }
 

@@ -81,6 +81,6 @@ void explain_bits(const ExplainArgs& args, const Context& c) {
 
 }  // namespace
 
-const Topic kTopicBits = {"bits", "NUMBERS: how each is stored (--type float32, fp16, bf16, float64, int8, uint4, ...)", explain_bits};
+const Topic kTopicBits = {"bits", "NUMBERS: how each is stored (--type)", explain_bits};
 
 }  // namespace bitwright::cli

@@ -93,7 +93,7 @@ void explain_qparams(const ExplainArgs& args, const Context& c) {
 
 }  // namespace
 
-const Topic kTopicQParams = {"qparams", "NUMBERS: their scale, zero point and codes (--mode normal, clip, affine, symmetric, restricted)",
+const Topic kTopicQParams = {"qparams", "NUMBERS: their scale, zero point and codes (--mode, --bits)",
                              explain_qparams};
 
 }  // namespace bitwright::cli

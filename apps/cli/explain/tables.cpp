@@ -1,5 +1,6 @@
 // What there is to choose from: formats (mission A1.9), ways to quantize (A2.5), presets and observers.
 #include "explain/explain.hpp"
+#include "passes/pass.hpp"
 #include "quant/presets.hpp"
 
 namespace bitwright::cli {
@@ -11,7 +12,7 @@ void explain_formats(const ExplainArgs&, const Context& c) {
     const std::string values = f->bits < 31 ? str(int64_t{1} << f->bits) : str("2^", f->bits);
     const bool half = !f->is_integer;
     const double most = f->name == "fp16" ? 65504.0 : 3.3895313892515355e38;
-    table.row({std::string(f->name), str(f->bits), half ? str(-most) : str(f->code_min), half ? str(most) : str(f->code_max),
+    table.row({std::string(f->name), str(f->bits), half ? str(static_cast<float>(-most)) : str(f->code_min), half ? str(static_cast<float>(most)) : str(f->code_max),
                values, std::string(name_of(f->file))});
   }
   table.row({"float32", "32", "-3.4028235e38", "3.4028235e38", "2^32", "f32"});
@@ -49,8 +50,15 @@ void explain_presets(const ExplainArgs&, const Context& c) {
   c.print(table.text() + "\n" + about.text() + "\n" + list.text());
 }
 
+void explain_passes(const ExplainArgs&, const Context& c) {
+  TextTable table({"pass"});
+  for (const Pass& pass : passes()) table.row({std::string(pass.name)});
+  print_table(c, "passes", table);
+}
+
 }  // namespace
 
+const Topic kTopicPasses = {"passes", "what is done to a network before it is quantized (--skip-passes leaves some out)", explain_passes};
 const Topic kTopicFormats = {"formats", "every number format: bits, smallest, largest, how many values", explain_formats};
 const Topic kTopicChoices = {"choices", "which way of quantizing suits which network and operator, and why", explain_choices};
 const Topic kTopicPresets = {"presets", "the named recipes and the observers", explain_presets};
