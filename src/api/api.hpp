@@ -46,15 +46,20 @@ inline Quantized quantize(const Model& model, const Recipe& recipe, const Datase
 std::vector<SiteRange> ranges_of(const Model& model, const std::vector<std::string>& nodes, const Recipe& recipe,
                                  const Dataset& data, Sink* sink = nullptr, int threads = 0);
 
+struct SaveOptions {
+  int64_t opset = 0;  // 0: the lowest that holds the network
+  QuantizedStyle style = QuantizedStyle::qdq;
+};
 struct Saved {
   size_t bytes = 0;
   int opset = 0;
+  std::string not_run;  // why the file was not executed (the network itself cannot be); empty: it was
 };
-/// Writes QDQ ONNX. Error{unsupported, io}.
-Saved save(const Model& model, const std::string& path, int64_t opset = 0);
-/// The same with recipe and manifest in the metadata, under a temporary name; reads it back, runs it on random inputs and
-/// compares the outputs with the model's before the file gets its name: all bits where every step is exact, else 40 dB.
-/// Error{mismatch} if it does not do the same.
+/// Writes ONNX, in a folder of its own; reads the file back, runs it on random inputs and compares the outputs with the
+/// model's before it gets its place: all bits where every step is exact, else 40 dB. Error{mismatch} if it does not do the
+/// same, {unsupported} for what the opset or ONNX cannot express, {io}.
+Saved save(const Model& model, const std::string& path, const SaveOptions& options = {});
+/// The same with recipe and manifest in the metadata; opset and style are the recipe's.
 Saved save(const Quantized& quantized, const std::string& path);
 
 /// 64 hexadecimal digits. Error{io}.

@@ -14,6 +14,7 @@ constexpr std::string_view kSymmetries[] = {"affine", "symmetric", "symmetric_re
 constexpr std::string_view kLayouts[] = {"tensor", "channel", "block"};
 constexpr std::string_view kPowers[] = {"no", "ceil", "nearest"};
 constexpr std::string_view kQParamRules[] = {"pytorch", "onnxruntime", "tflite", "textbook"};
+constexpr std::string_view kStyles[] = {"qdq", "qoperator"};
 constexpr std::string_view kEdges[] = {"as_others", "float", "8bit"};
 
 template <class A>
@@ -63,6 +64,7 @@ void describe_rules(A& a, Recipe& r) {
   a.field("state", r.state);
   a.field("seed", r.seed);
   a.field("opset", r.opset, 0, 25);
+  a.field("style", r.style, Words<QuantizedStyle>{kStyles});
 }
 
 template <class A>
@@ -161,6 +163,12 @@ Recipe load_recipe(const std::string& preset_or_path) {
   const MappedFile file = MappedFile::open(preset_or_path);
   const std::string_view text(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size());
   return recipe_from(json ? parse_json(text, preset_or_path) : parse_toml(text, preset_or_path), preset_or_path);
+}
+
+QuantizedStyle style_named(const std::string& word) {
+  for (size_t i = 0; i < std::size(kStyles); ++i)
+    if (word == kStyles[i]) return static_cast<QuantizedStyle>(i);
+  fail(ErrorCode::usage, "style is '", word, "', it must be one of ", join(std::vector<std::string>(std::begin(kStyles), std::end(kStyles)), ", "));
 }
 
 void set_format(Scheme& scheme, const std::string& word) {

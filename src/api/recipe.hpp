@@ -14,6 +14,7 @@
 #include "calibrate/calibrate.hpp"
 #include "io/data/options.hpp"
 #include "io/document/document.hpp"
+#include "passes/fold.hpp"
 #include "quant/presets.hpp"
 
 namespace bitwright {
@@ -33,6 +34,7 @@ struct Recipe {
   std::vector<std::string> skip_passes; // by name
   std::vector<std::string> state;       // "input=output" pairs that the network keeps from step to step; or "none"
   int64_t opset = 0;                    // of the written file; 0: the lowest that holds the network
+  QuantizedStyle style = QuantizedStyle::qdq;  // of the written file
   DataOptions data;
 
   Recipe() : Recipe(preset_named("bitwright")) {}
@@ -44,6 +46,9 @@ Recipe load_recipe(const std::string& preset_or_path);
 /// `where` names the text in messages.
 Recipe recipe_from(const Document& document, const std::string& where);
 Document to_document(const Recipe& recipe);
+
+/// "qdq" or "qoperator". Error{usage}.
+QuantizedStyle style_named(const std::string& word);
 
 /// Sets format, granularity and group from a short word: "int8", "uint8", "fp16", "int4/32" (groups of 32),
 /// "int8/tensor", "int8/channel". Error{usage}.

@@ -1,6 +1,5 @@
 // Reading and writing whole models. A written file is read back and run before it gets its name.
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 
 #include "api/api.hpp"
@@ -13,19 +12,44 @@
 namespace bitwright {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::string_view kVersion = "0.1.0";
 
 void check_extension(const std::string& path) {
-  if (std::filesystem::path(path).extension() != ".onnx")
+  if (fs::path(path).extension() != ".onnx")
     fail(ErrorCode::unsupported, path, ": only ONNX files can be written; the name must end in .onnx");
 }
 
-struct Temporary {
-  std::string path;
-  ~Temporary() {
-    std::remove(path.c_str());
-    std::remove((path + ".data").c_str());
+/// A folder beside the file to be written. The file and its data have their final names there while they are checked; they
+/// are moved out when all is well.
+class Workshop {
+ public:
+  explicit Workshop(const std::string& path) : path_(path), folder_(path + ".unchecked") {
+    { const FileWriter probe(path); }  // an unwritable place is named as the user wrote it
+    std::error_code error;
+    fs::create_directory(folder_, error);
+    if (error) fail(ErrorCode::io, path, ": cannot be written: ", error.message());
   }
+  ~Workshop() {
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  Workshop(const Workshop&) = delete;
+  Workshop& operator=(const Workshop&) = delete;
+
+  std::string file() const { return (folder_ / path_.filename()).string(); }
+  void move_out() const {
+    for (const char* suffix : {".data", ""}) {  // the model last: without its data it would be half a file
+      std::error_code error;
+      if (!fs::exists(file() + suffix, error)) continue;
+      fs::rename(file() + suffix, path_.string() + suffix, error);
+      if (error) fail(ErrorCode::io, path_.string(), ": cannot be written: ", error.message());
+    }
+  }
+
+ private:
+  fs::path path_, folder_;
 };
 
 bool all_exact(const Program& program) {
@@ -46,34 +70,44 @@ double snr_db(const Tensor& want, const Tensor& got) {
   return noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
 }
 
-// Equal outputs of the model and of the file read back: the table survived the way through the file format. Where some
-// steps are float, another kernel may round otherwise (a Cast of fp16 weights is one more node), so 40 dB must do.
-void check_written(const Model& model, const std::string& path) {
-  const auto before = Program::compile(model, {}), after = Program::compile(load(path), {});
-  const std::vector<Tensor> inputs = random_inputs(before->inputs(), 1, 1);
-  Run run_before(before), run_after(after);
-  if (!before->state().empty()) run_before(inputs), run_after(inputs);  // the second step sees whether the pairs came along
-  const auto& want = run_before(inputs);
-  const auto& got = run_after(inputs);
-  const bool exact = all_exact(*before) && all_exact(*after);
+/// Equal outputs of the model and of the file read back: the table survived the way through the file format. Where some
+/// steps are float, another kernel may round otherwise (a Cast of fp16 weights is one more node), so 40 dB must do.
+void check_outputs(const std::vector<Tensor>& want, const std::vector<Tensor>& got, bool exact, const Program& before) {
   for (size_t i = 0; i < want.size(); ++i) {
     const bool comparable = i < got.size() && got[i].shape() == want[i].shape() && got[i].dtype() == want[i].dtype();
     const bool equal = comparable && (identical(got[i], want[i]) || (!exact && is_float(want[i].dtype()) && snr_db(want[i], got[i]) >= 40));
     if (!equal)
-      fail(ErrorCode::mismatch, "the file read back gives another output '", before->outputs()[i].name,
+      fail(ErrorCode::mismatch, "the file read back gives another output '", before.outputs()[i].name,
            "' than the model; nothing was written");
   }
 }
 
-// save() under a temporary name; errors name the file that was asked for.
-Saved save_as(const Model& model, const std::string& temporary, const std::string& path, int64_t opset) {
+/// Of the second step where the network keeps state: it sees whether the pairs came along.
+std::vector<Tensor> outputs_of(const std::shared_ptr<const Program>& program, const std::vector<Tensor>& inputs) {
+  Run run(program);
+  if (!program->state().empty()) run(inputs);
+  std::vector<Tensor> outputs;
+  for (const Tensor& t : run(inputs)) outputs.push_back(t.clone());
+  return outputs;
+}
+
+/// Runs the model and the file on the same random inputs. Says why where the model itself cannot be run; then the file only
+/// has to be read.
+std::string check_written(const Model& model, const std::string& path) {
+  const Model again = load(path);
+  std::shared_ptr<const Program> before;
+  std::vector<Tensor> inputs, want;
   try {
-    return save(model, temporary, opset);
+    before = Program::compile(model, {});
+    inputs = random_inputs(before->inputs(), 1, 1);
+    want = outputs_of(before, inputs);
   } catch (const Error& e) {
-    const std::string message = e.what();
-    if (message.compare(0, temporary.size(), temporary) != 0) throw;
-    fail(e.code(), path, message.substr(temporary.size()));
+    if (e.code() == ErrorCode::cancelled) throw;
+    return str("the network could not be run: ", e.what());
   }
+  const auto after = Program::compile(again, {});
+  check_outputs(want, outputs_of(after, inputs), all_exact(*before) && all_exact(*after), *before);
+  return {};
 }
 
 }  // namespace
@@ -87,12 +121,21 @@ Model load(const std::string& path) {
   return model;
 }
 
-Saved save(const Model& model, const std::string& path, int64_t opset) {
+Saved save(const Model& model, const std::string& path, const SaveOptions& options) {
   check_extension(path);
-  OnnxWriteOptions options;
-  if (opset > 0) options.opset = static_cast<int>(opset);
-  const OnnxWritten written = write_onnx(materialise(model), path, options);
-  return {written.bytes, written.opset};
+  const Workshop workshop(path);
+  OnnxWriteOptions onnx;
+  if (options.opset > 0) onnx.opset = static_cast<int>(options.opset);
+  Saved saved;
+  try {
+    const OnnxWritten written = write_onnx(materialise(model, {.style = options.style}), workshop.file(), onnx);
+    saved = {written.bytes, written.opset, check_written(model, workshop.file())};
+  } catch (const Error& e) {  // the user knows the file by another name
+    const std::string what = e.what(), own = workshop.file();
+    throw what.rfind(own, 0) == 0 ? Error(e.code(), path + what.substr(own.size())) : e;
+  }
+  workshop.move_out();
+  return saved;
 }
 
 std::string file_sha256(const std::string& path) { return sha256(MappedFile::open(path).bytes); }
@@ -107,18 +150,9 @@ std::map<std::string, std::string> manifest(const Quantized& quantized) {
 }
 
 Saved save(const Quantized& quantized, const std::string& path) {
-  check_extension(path);
-  { const FileWriter probe(path); }  // an unwritable place is named as the user wrote it
   Model model = quantized.model;
   for (const auto& [key, value] : manifest(quantized)) model.info.metadata[key] = value;
-  const Temporary unchecked{path + ".unchecked.onnx"};
-  const Saved saved = save_as(model, unchecked.path, path, quantized.recipe.opset);
-  check_written(quantized.model, unchecked.path);
-  std::error_code error;
-  if (std::filesystem::exists(unchecked.path + ".data", error)) return save(model, path, quantized.recipe.opset);
-  std::filesystem::rename(unchecked.path, path, error);  // external data are named in the model: that file is written anew
-  if (error) fail(ErrorCode::io, path, ": cannot be written: ", error.message());
-  return saved;
+  return save(model, path, {quantized.recipe.opset, quantized.recipe.style});
 }
 
 }  // namespace bitwright

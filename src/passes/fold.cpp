@@ -5,19 +5,11 @@
 #include <map>
 
 #include "ops/op.hpp"
-#include "passes/fold_nodes.hpp"
+#include "passes/qoperators.hpp"
 #include "quant/pack.hpp"
 
 namespace bitwright {
 namespace {
-
-bool within(const Tensor& codes, int32_t low, int32_t high) {
-  for (int64_t i = 0; i < codes.elements(); ++i)
-    if (const int64_t q = value_as_int(codes, i); q < low || q > high) return false;
-  return true;
-}
-
-// ---- fold
 
 /// Of float32 numbers, all of which have codes.
 bool is_finite(const Tensor& t) {
@@ -31,8 +23,9 @@ class Folder {
   Folder(Model& model, FoldReport& report) : model_(model), r_(model), report_(report) {}
 
   void run() {
-    lift_integer_operators(r_, report_);
-    r_.commit();
+    lift_qoperators(r_, model_.info.metadata, report_);
+    lift_movement(r_);
+    lift_dynamic_products(r_, model_.info.metadata, report_);
     fold_constants();
     r_.commit();
     while (find_pairs()) {}
@@ -43,7 +36,9 @@ class Folder {
     r_.commit();
     derive_biases();
     report_.entries = model_.quantization.at.size();
-    std::erase_if(model_.info.metadata, [](const auto& item) { return item.first.rfind(kNoteKey, 0) == 0; });
+    std::erase_if(model_.info.metadata, [](const auto& item) {
+      return item.first.rfind(kNoteKey, 0) == 0 || item.first.rfind(kClampKey, 0) == 0;
+    });
   }
 
  private:
@@ -74,15 +69,6 @@ class Folder {
     if (std::find(report_.kept.begin(), report_.kept.end(), line) == report_.kept.end()) report_.kept.push_back(line);
   }
 
-  void apply_note(const Node& node, Grid& grid, const Tensor* codes, GroupId& tied) const {
-    const auto at = model_.info.metadata.find(kNoteKey + node.name);
-    if (at == model_.info.metadata.end() || node.name.empty()) return;
-    const auto note = read_note(at->second);
-    if (!note || note->format->file != grid.format->file || (codes && !within(*codes, note->qmin, note->qmax))) return;
-    if (!codes && (note->qmin != grid.qmin || note->qmax != grid.qmax)) return;
-    grid.format = note->format, grid.qmin = note->qmin, grid.qmax = note->qmax, tied = note->tied;
-  }
-
   // codes -> DQ: the DQ's output becomes a float constant, the decoded view of the codes
   void fold_constants() {
     for (const NodeId id : r_.nodes()) {
@@ -102,7 +88,7 @@ class Folder {
       }
       const Tensor plain = unpack(*codes);
       GroupId tied = 0;
-      apply_note(*dq, *grid, &plain, tied);
+      apply_note(model_.info.metadata, dq->name, *grid, &plain, tied);
       try {
         verify(*grid, plain.shape());
       } catch (const Error& e) {
@@ -132,7 +118,7 @@ class Folder {
     }
     if (clip && !clip_range(*clip, *grid)) return {};
     GroupId tied = 0;
-    apply_note(dq, *grid, nullptr, tied);
+    apply_note(model_.info.metadata, dq.name, *grid, nullptr, tied);
     return Source{q->input(0), {*grid}, tied, false};
   }
 
@@ -149,7 +135,7 @@ class Folder {
     const Format& format = format_named("uint8");
     Grid grid{&format, format.code_min, format.code_max, {}, {}, {}, {}};
     GroupId tied = 0;
-    apply_note(dq, grid, nullptr, tied);
+    apply_note(model_.info.metadata, dq.name, grid, nullptr, tied);
     return Source{dynamic.input(0), {grid}, tied, true};
   }
 
@@ -279,12 +265,19 @@ class Folder {
     }
   }
 
+  /// What the interface says of an output now belongs to the value that is one.
+  static void become_output(Value& root, Value& output) {
+    std::swap(root.name, output.name);
+    if (root.dtype == DType::none) root.dtype = output.dtype;
+    if (!root.has_shape) root.has_shape = output.has_shape, root.shape = output.shape;
+  }
+
   void apply_read(ValueId root, const Read& read, size_t common) {
     if (read.value == root) return;
     const Source source = *source_of(read.value);
     if (read.use.node == NodeId::none) {
       Graph& g = r_.graph();
-      if (!r_.is_graph_output(root)) std::swap(g.value(root).name, g.value(read.value).name);
+      if (!r_.is_graph_output(root)) become_output(g.value(root), g.value(read.value));
       g.outputs[read.use.index] = root;
       return;
     }

@@ -5,6 +5,7 @@
 //     x -> QuantizeLinear -> DequantizeLinear -> Conv     <=>    entry at x's producer (or at Conv's input)
 //     codes -> DequantizeLinear -> Conv                   <=>    entry with codes at Conv's input
 //     DynamicQuantizeLinear, MatMulInteger, Cast, Mul     <=>    MatMul with an entry {when = at_run} and one with codes
+//     QLinearConv                                         <=>    Conv with entries (qoperators.hpp has the table)
 //
 // What has no ONNX form (the range of a format narrower than its file type, the asked-for tie of two grids) travels in
 // the model's metadata under "bitwright.quantization/<node>".
@@ -24,7 +25,13 @@ struct FoldReport {
 /// the interface, and its grid is noted at its float side. Throws Error{malformed} if the result does not verify.
 Model fold(Model model, FoldReport* report = nullptr);
 
+/// How files spell operators on codes: float operators between QuantizeLinear and DequantizeLinear, or QLinearConv and
+/// its kin where ONNX Runtime has one.
+enum class QuantizedStyle : uint8_t { qdq, qoperator };
+
 struct MaterialiseOptions {
+  QuantizedStyle style = QuantizedStyle::qdq;
+
   /// false: run-time quantization is simulated by DynamicQuantizeLinear and DequantizeLinear around the float operator
   bool integer_operators = true;
 };

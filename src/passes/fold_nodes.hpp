@@ -33,15 +33,34 @@ std::string note_of(const Entry& entry, const Grid& grid, bool constant);
 /// A note that fits no format is ignored: files may say anything.
 std::optional<QuantizationNote> read_note(const std::string& text);
 
-/// QLinearConv and QLinearMatMul with constant scales become DQ -> Conv -> Q; data movement on codes moves behind the DQ;
-/// ConvInteger and MatMulInteger behind DynamicQuantizeLinear become float operators with entries.
-void lift_integer_operators(Rewriter& r, FoldReport& report);
+using Metadata = std::map<std::string, std::string>;
+/// Completes a grid by what the metadata note for the DQ of this name, where that fits the file's type and the codes.
+void apply_note(const Metadata& metadata, const std::string& dq, Grid& grid, const Tensor* codes, GroupId& tied);
 
-/// The inverse for one operator whose data input has a run-time entry: ConvInteger or MatMulInteger with its scales.
-/// False if the operator, its weights or their grid have no such form; then nothing has happened.
+// ---- run-time quantization
+
+/// ConvInteger and MatMulInteger behind DynamicQuantizeLinear become float operators with entries.
+void lift_dynamic_products(Rewriter& r, const Metadata& metadata, FoldReport& report);
+/// The same where ordinary operators compute codes row by row.
+void lift_dynamic_rows(Rewriter& r, const Metadata& metadata);
+
+/// Codes of a value with the scale and zero point that were computed for it (per row: both f32).
 struct DynamicCodes {
   ValueId codes, scale, zero;
 };
-bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x);
+DynamicCodes write_row_codes(Rewriter& r, ValueId x, const std::string& stem);
+/// (codes - zero) * scale
+ValueId write_row_values(Rewriter& r, const DynamicCodes& x, const std::string& stem);
+
+/// The inverse of lifting for one operator whose data input has a run-time entry: ConvInteger or MatMulInteger with its
+/// scales. False if the operator, its weights or their grid have no such form; then nothing has happened.
+bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x, bool per_row);
+
+struct IntegerWeights {
+  ValueId codes;
+  Grid grid;
+  NodeId unread;  // the DQ that no one else reads
+};
+void write_row_product(Rewriter& r, const DynamicCodes& x, const IntegerWeights& w, const std::string& stem, ValueId y);
 
 }  // namespace bitwright

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "passes/fold_nodes.hpp"
+#include "passes/qoperators.hpp"
 #include "quant/pack.hpp"
 
 namespace bitwright {
@@ -25,6 +25,10 @@ class Materialiser {
       model_.info.metadata[kProfileKey] = std::string(name_of(model_.quantization.profile));
     model_.quantization.profile = Profile::ort;
     r_.commit();
+    for (const NodeId id : r_.nodes())
+      if (r_.node(id)->is("Gather")) write_rows(r_, *r_.node(id));
+    r_.commit();
+    if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_);
   }
 
  private:
@@ -38,8 +42,9 @@ class Materialiser {
     ValueId result;
   };
   std::map<ValueId, std::vector<Made>> made_;       // steps already written for a value
-  std::map<ValueId, DynamicCodes> dynamic_;         // DynamicQuantizeLinear of a value
-  std::map<NodeId, std::pair<uint16_t, ValueId>> at_run_;  // nodes that want run-time codes at an input
+  std::map<std::pair<ValueId, bool>, DynamicCodes> dynamic_;  // run-time codes of a value, per tensor or per row
+  std::map<NodeId, Site> at_run_;                             // nodes that want run-time codes at an input
+  std::set<Site> per_row_;
 
   void collect_names() {
     for (const Node& node : model_.graph.nodes) names_.insert(node.name);
@@ -200,31 +205,39 @@ class Materialiser {
   }
 
   void write_at_run(const Site& site, const Entry& entry) {
-    if (entry.per_row || (!entry.chain.empty() && entry.chain.back().format->name != "uint8") || entry.chain.size() > 1)
-      fail(ErrorCode::unsupported, where(site), ": ONNX knows run-time scales only for whole tensors in uint8");
-    at_run_[site.node] = {site.index, r_.node(site.node)->input(site.index)};
+    if ((!entry.chain.empty() && entry.chain.back().format->name != "uint8") || entry.chain.size() > 1)
+      fail(ErrorCode::unsupported, where(site), ": ONNX knows run-time scales only in uint8");
+    at_run_[site.node] = site;
+    if (entry.per_row) per_row_.insert(site);
   }
 
   /// After the output entries are written: the node then reads what it will quantize.
   void lower_dynamic_nodes() {
-    for (const auto& [id, place] : at_run_) {
-      const ValueId x = r_.node(id)->input(place.first);
-      const DynamicCodes& codes = dynamic_codes(x);
-      if (options_.integer_operators && place.first == 0 && lower_dynamic(r_, *r_.node(id), codes)) continue;
+    for (const auto& [id, site] : at_run_) {
+      const ValueId x = r_.node(id)->input(site.index);
+      const bool per_row = per_row_.count(site) != 0;
+      const DynamicCodes& codes = dynamic_codes(x, per_row);
+      if (options_.integer_operators && site.index == 0 && lower_dynamic(r_, *r_.node(id), codes, per_row)) continue;
       const std::string stem = r_.graph().has_value(x) ? r_.graph().value(x).name : "value";
+      if (per_row) {
+        r_.set_input(*r_.node(id), site.index, write_row_values(r_, codes, stem));
+        continue;
+      }
       const ValueId result = r_.add_value(stem + "_dequantized", DType::f32);
       r_.add("DequantizeLinear", {codes.codes, codes.scale, codes.zero}, {result}, unique(stem + "_DequantizeLinear"));
-      r_.set_input(*r_.node(id), place.first, result);
+      r_.set_input(*r_.node(id), site.index, result);
     }
   }
 
-  const DynamicCodes& dynamic_codes(ValueId x) {
-    if (const auto at = dynamic_.find(x); at != dynamic_.end()) return at->second;
+  const DynamicCodes& dynamic_codes(ValueId x, bool per_row) {
+    const auto [at, fresh] = dynamic_.try_emplace({x, per_row});
+    if (!fresh) return at->second;
     const std::string stem = r_.graph().has_value(x) ? r_.graph().value(x).name : "value";
-    const DynamicCodes codes{r_.add_value(stem + "_quantized", DType::u8), r_.add_value(stem + "_scale", DType::f32),
-                             r_.add_value(stem + "_zero_point", DType::u8)};
-    r_.add("DynamicQuantizeLinear", {x}, {codes.codes, codes.scale, codes.zero}, unique(stem + "_DynamicQuantizeLinear"));
-    return dynamic_[x] = codes;
+    if (per_row) return at->second = write_row_codes(r_, x, stem);
+    at->second = {r_.add_value(stem + "_quantized", DType::u8), r_.add_value(stem + "_scale", DType::f32),
+                  r_.add_value(stem + "_zero_point", DType::u8)};
+    r_.add("DynamicQuantizeLinear", {x}, {at->second.codes, at->second.scale, at->second.zero}, unique(stem + "_DynamicQuantizeLinear"));
+    return at->second;
   }
 };
 

@@ -258,6 +258,32 @@ at 0 input 1: static {int8 -128 127 channel 0 scale f32[2]{1, 1}} codes i8[2,2,1
 )");
 }
 
+TEST(Materialise, RunTimeQuantizationPerRowIsUndoneByFold) {
+  const std::string text = R"(graph "g" {
+  input x: f32[3,4]
+  const u: f32[4,2] = {1, 0, 2, 0, 1, 0, 2, 1}
+  const w: f32[4,2] = {1, 2, -3, 4, 5, 6, 7, 4}
+  const v: f32[4,2] = {0.5, 1, -1.5, 2, 2.5, 3, 3.5, 3.5}
+  c = MatMul(x, u) @"float weights"
+  a = MatMul(x, w) @"first"
+  b = MatMul(x, v) @"second"
+  y = Concat(a, b, c) axis=1
+  output y
+}
+at 0 input 0: at_run per_row {uint8 0 255}
+at 1 input 0: at_run per_row {uint8 0 255}
+at 1 input 1: static {int8 -127 127 scale f32[]{1}} codes i8[4,2]{1, 2, -3, 4, 5, 6, 7, 4}
+at 2 input 0: at_run per_row {uint8 0 255}
+at 2 input 1: static {uint8 0 255 channel 1 scale f32[2]{0.5, 0.5} zero u8[2]{10, 20}} codes u8[4,2]{11, 22, 7, 24, 15, 26, 17, 27}
+)";
+  Model m = parse_model(text);
+  const Model written = materialise(m);
+  size_t codes = 0;
+  for (const Node& node : written.graph.nodes) codes += node.is("ReduceMin");
+  EXPECT_EQ(codes, 1u) << "rows that three products read are quantized once";
+  EXPECT_EQ(print(fold(written)), print(m)) << print(written);
+}
+
 TEST(Materialise, IsUndoneByFold) {
   expect_inverse(R"(graph "g" {
   input x: f32[2,3]

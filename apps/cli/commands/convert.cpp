@@ -4,7 +4,7 @@ namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string in, out;
+  std::string in, out, style = "qdq";
   int64_t opset = 0;
   bool dry_run = false;
   StateArgs state;
@@ -20,7 +20,9 @@ void run_convert(const Args& args, const Context& c) {
     return c.print(str("would write ", args.out, ": ", model.graph.nodes.size(), " nodes, ", places, " quantized places, about ",
                        human_bytes(file_bytes(args.in)), "\n"));
   }
-  const Saved saved = in_model(args.in, [&] { return save(model, args.out, args.opset); });
+  const SaveOptions options{args.opset, style_named(args.style)};
+  const Saved saved = in_model(args.in, [&] { return save(model, args.out, options); });
+  if (!saved.not_run.empty()) c.sink->note(str(args.out, " was read back but not run: ", saved.not_run));
   if (c.json) return c.print(Document().set("output", args.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
   c.print(str(args.out, ": ", human_bytes(static_cast<double>(saved.bytes)), ", opset ", saved.opset, "\n"));
 }
@@ -31,6 +33,7 @@ Action declare(Options& o) {
   o.positional("OUT", args->out, "the file to write (.onnx)");
   o.option("--opset", args->opset, "of the written file; 0: the lowest that holds the network");
   args->state.declare(o);
+  o.option("--style", args->style, "operators on codes as qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
   o.flag("--dry-run", args->dry_run, "say what would happen");
   return [args](const Context& c) { run_convert(*args, c); };
 }

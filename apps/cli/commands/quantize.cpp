@@ -7,7 +7,7 @@ namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last;
+  std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last, style;
   DataArgs data;
   StateArgs state;
   std::vector<std::string> exclude, operators, nodes, skip_passes;
@@ -52,6 +52,7 @@ Recipe recipe_of(const Args& a) {
   if (a.batches > 0) r.samples = a.batches * r.batch;
   if (a.percentile > 0) r.observer.percentile = a.percentile;
   if (a.opset > 0) r.opset = a.opset;
+  if (!a.style.empty()) r.style = style_named(a.style);
   if (a.no_fuse) r.rules.fuse = false;
   if (a.float_outputs || a.code_outputs) r.rules.quantize_outputs = a.code_outputs;
   if (a.per_row) r.rules.per_row = true;
@@ -212,6 +213,7 @@ Action declare(Options& o) {
   o.section("What to do");
   o.option("-o,--output", a->out, "the file to write (.onnx)");
   o.option("--opset", a->opset, "of the written file; else the lowest that holds the network");
+  o.option("--style", a->style, "of the written file: qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
   o.flag("--dry-run", a->dry_run, "say what would happen, and what it needs in memory and time");
   o.flag("--calibrate-only", a->calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
   o.list("--nodes", a->nodes, "with --calibrate-only: these nodes");
