@@ -49,11 +49,13 @@ std::vector<SiteRange> ranges_of(const Model& model, const std::vector<std::stri
 struct SaveOptions {
   int64_t opset = 0;  // 0: the lowest that holds the network
   QuantizedStyle style = QuantizedStyle::qdq;
+  size_t external_above = size_t{1900} << 20;  // a larger file gets its tensors in <file>.data beside it
+  size_t run_up_to = size_t{1} << 30;          // networks with more bytes of weights are compared tensor by tensor, not run
 };
 struct Saved {
   size_t bytes = 0;
   int opset = 0;
-  std::string not_run;  // why the file was not executed (the network itself cannot be); empty: it was
+  std::string not_run;  // why the file was not executed (the network cannot be, or is too large); empty: it was
 };
 /// Writes ONNX, in a folder of its own; reads the file back, runs it on random inputs and compares the outputs with the
 /// model's before it gets its place: all bits where every step is exact, else 40 dB. Error{mismatch} if it does not do the

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "calibrate/calibrate.hpp"
+#include "core/spill.hpp"
 
 namespace bitwright {
 namespace {
@@ -101,10 +102,12 @@ class Filler {
       throw e.within(site_name(model_.graph, site));
     }
     make_room_for_bias(site, entry.chain[0]);
-    entry.codes = quantize(weights, entry.chain[0]);
+    entry.codes = spilled(quantize(weights, entry.chain[0]));
     const auto values = weights.values<float>();
     const auto [low, high] = std::minmax_element(values.begin(), values.end());
     record(site, options_.weight_observer, range_of(*low, *high), entry);
+    forget_pages(weights);
+    forget_pages(entry.codes);
   }
 
   const Entry* derived_bias(const Node& node, size_t& input) const {
@@ -222,6 +225,7 @@ void check_constants(const Placement& placement) {
     if (!scan(tensor.values<float>()).finite)
       fail(ErrorCode::numeric, display_name(*placement.model.graph.find_node(site.node)), ": its weights '",
            site_name(placement.model.graph, site), "' hold infinite values or NaN, which no scale can hold; mend them or exclude the node");
+    forget_pages(tensor);
   }
 }
 

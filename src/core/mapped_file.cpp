@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/file_pages.hpp"
 
 namespace bitwright {
 namespace {
@@ -42,7 +43,7 @@ MappedFile MappedFile::open(const std::string& path) {
   void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (memory == MAP_FAILED) fail_io(path, "cannot be mapped");
   mapped.bytes = {static_cast<const std::byte*>(memory), size};
-  mapped.keep = std::shared_ptr<const void>(memory, [size](const void* p) { ::munmap(const_cast<void*>(p), size); });
+  mapped.keep = own_file_pages(memory, size);
   return mapped;
 }
 

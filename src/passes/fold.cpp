@@ -77,7 +77,7 @@ class Folder {
       const Tensor* codes = r_.graph().constant(dq->input(0));
       if (!codes) continue;
       std::string why;
-      auto grid = grid_of(r_.graph(), *dq, codes->dtype(), &why);
+      auto grid = grid_of(r_.graph(), *dq, codes->dtype(), &why, Scales::any_float);
       const auto& readers = r_.readers(dq->output());
       const bool inside = std::all_of(readers.begin(), readers.end(),
                                       [](const Use& u) { return u.node != NodeId::none && !u.nested; });

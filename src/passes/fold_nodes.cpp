@@ -19,15 +19,20 @@ bool is_dequantize(const Node& node) {
   return node.op == "DequantizeLinear" && is_microsoft_or_standard(node) && node.output() != ValueId::none;
 }
 
-std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why) {
+std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why, Scales scales) {
   const Tensor* scale = graph.constant(node.input(1));
   const Tensor* zero = node.input(2) == ValueId::none ? nullptr : graph.constant(node.input(2));
   if (!scale || (!zero && node.input(2) != ValueId::none)) {
     *why = "its scale or zero point is computed at run time";
     return {};
   }
-  if (scale->dtype() != DType::f32 || (node.has_attr("output_dtype") && is_dequantize(node))) {
-    *why = str("its scale is ", name_of(scale->dtype()), ", float32 is wanted");
+  const bool half = scale->dtype() == DType::f16 || scale->dtype() == DType::bf16;
+  if (scale->dtype() != DType::f32 && !(half && scales == Scales::any_float)) {
+    *why = str("its scale is ", name_of(scale->dtype()), ", f32 is wanted");
+    return {};
+  }
+  if (is_dequantize(node) && node.has_attr("output_dtype") && node.attr_int("output_dtype", 0) != static_cast<int64_t>(scale->dtype())) {
+    *why = "its result has another type than its scale";
     return {};
   }
   const auto given = static_cast<DType>(is_quantize(node) ? node.attr_int("output_dtype", 0) : 0);
@@ -41,8 +46,8 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
     *why = str("its codes are ", name_of(codes), ", its zero point is ", name_of(zero->dtype()));
     return {};
   }
-  for (const float s : scale->values<float>())
-    if (!(s > 0) || s > std::numeric_limits<float>::max()) {
+  for (int64_t i = 0; i < scale->elements(); ++i)
+    if (const double s = value_as_double(*scale, i); !(s > 0) || s > std::numeric_limits<float>::max()) {
       *why = "its scale is not positive";
       return {};
     }

@@ -12,9 +12,12 @@ namespace bitwright {
 bool is_quantize(const Node& node);
 bool is_dequantize(const Node& node);
 
-/// The grid that a Q or DQ node with constant float32 scale spells; `codes` is the type of its codes where known
-/// otherwise than from the zero point. `why` says what is missing when there is none.
-std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why);
+/// What scales may be: float32 where codes are computed with; constants that are only decoded may have 16-bit ones.
+enum class Scales : uint8_t { f32, any_float };
+
+/// The grid that a Q or DQ node with constant scale spells; `codes` is the type of its codes where known otherwise than from
+/// the zero point. `why` says what is missing when there is none.
+std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, std::string* why, Scales scales = Scales::f32);
 
 /// Where the model's metadata hold a QuantizationNote (behind it the name of the DQ) and the profile.
 inline const std::string kNoteKey = "bitwright.quantization/";

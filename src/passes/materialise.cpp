@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/spill.hpp"
 #include "passes/qoperators.hpp"
 #include "quant/pack.hpp"
 
@@ -136,7 +137,7 @@ class Materialiser {
 
   bool expressible(const Grid& grid) const {
     const bool zero_fits = grid.zero.empty() || grid.zero.dtype() == grid.format->storage;
-    return grid.format->is_integer && grid.table.empty() && zero_fits && grid.scale.dtype() == DType::f32;
+    return grid.format->is_integer && grid.table.empty() && zero_fits && is_float(grid.scale.dtype());
   }
 
   /// value -> (Q -> Clip -> DQ) for each grid of the chain; the last DQ makes `end` if given.
@@ -144,7 +145,7 @@ class Materialiser {
     const std::string stem = r_.graph().has_value(value) ? r_.graph().value(value).name : "value";
     for (size_t i = 0; i < entry.chain.size(); ++i) {
       Grid grid = entry.chain[i];
-      if (!expressible(grid) || grid.format->name == "int32")
+      if (!expressible(grid) || grid.format->name == "int32" || grid.scale.dtype() != DType::f32)
         fail(ErrorCode::unsupported, where(site), ": ", grid.format->name, " with these parameters has no ONNX form");
       const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max &&
                          format_of(grid.format->file) == grid.format;
@@ -193,9 +194,9 @@ class Materialiser {
     const std::string stem = r_.graph().value(value).name;
     if (!expressible(grid)) return write_float_codes(stem, entry);
     const DType file = grid.format->file;
-    const ValueId codes = r_.add_constant(stem + "_quantized", pack_if(entry.codes, file));
+    const ValueId codes = r_.add_constant(stem + "_quantized", spilled(pack_if(entry.codes, file)));
     const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
-    const ValueId result = r_.add_value(stem, DType::f32);
+    const ValueId result = r_.add_value(stem, grid.scale.dtype());
     std::vector<ValueId> inputs = {codes, scale};
     if (const ValueId zero = zero_constant(grid, stem); zero != ValueId::none) inputs.push_back(zero);
     Node& dq = r_.add("DequantizeLinear", inputs, {result}, unique(stem + "_DequantizeLinear"));

@@ -34,13 +34,13 @@ class Matcher {
 
   bool same(ValueId wanted, ValueId given) {
     if (wanted == ValueId::none || given == ValueId::none) return wanted == given;
-    const auto [at, fresh] = bound_.try_emplace(wanted, given);
-    if (!fresh) return at->second == given;
-    if (const Tensor* constant = example_.constant(wanted)) {
+    if (const Tensor* constant = example_.constant(wanted)) {  // by contents: files may hold several that are equal
       const Tensor* other = r_.graph().constant(given);
       return other && other->dtype() == constant->dtype() && other->elements() == constant->elements() &&
              identical(other->reshaped(constant->shape()), *constant);
     }
+    const auto [at, fresh] = bound_.try_emplace(wanted, given);
+    if (!fresh) return at->second == given;
     const int64_t position = uses_.producer(wanted);
     if (position < 0) return true;  // an input
     const Node& node = example_.nodes[static_cast<size_t>(position)];

@@ -181,6 +181,7 @@ class Lifter {
     op.outputs = {add_clamp(node, result)};
     for (const std::string& key : split(std::string(row.attributes), ' '))
       if (const auto found = node.attributes.find(key); found != node.attributes.end()) op.attributes.insert(*found);
+    if (op.op == "Softmax") op.attributes.try_emplace("axis", int64_t{-1});  // the default on codes, whatever the opset
     std::vector<Node> before, after;
     if (row.opset != 0) {
       UpgradeContext context{r_.graph(), op, static_cast<int>(node.attr_int("opset", row.opset)), before, after};

@@ -155,6 +155,18 @@ void check_input(const Tensor& x, const Grid& grid) {
   if (grid.format->is_integer) refuse_nan(x.values<float>());
 }
 
+/// Values lie in the type of the scale, as ONNX says of DequantizeLinear.
+Tensor in_type_of(const Tensor& scale, const Tensor& values) {
+  if (scale.dtype() != DType::f16 && scale.dtype() != DType::bf16) return values;
+  Tensor result(scale.dtype(), values.shape());
+  const auto from = values.values<float>();
+  dispatch(scale.dtype(), [&]<class T>(T*) {
+    if constexpr (!std::is_integral_v<T>)
+      std::transform(from.begin(), from.end(), result.values<T>().begin(), [](float v) { return static_cast<T>(v); });
+  });
+  return result;
+}
+
 }  // namespace
 
 Tensor quantize(const Tensor& x, const Grid& grid) {
@@ -183,7 +195,7 @@ Tensor dequantize(const Tensor& stored, const Grid& grid) {
                    [](const A& a, T code) { return a.value(code); });
     });
   });
-  return values;
+  return in_type_of(grid.scale, values);
 }
 
 Tensor fake_quantize(const Tensor& x, const Grid& grid) {

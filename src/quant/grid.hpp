@@ -51,7 +51,7 @@ void verify(const Grid& grid, std::span<const int64_t> shape);
 /// Codes of x (f32), in the format's storage type and the shape of x. Throws as verify does, and Error{numeric} with
 /// the index of the first NaN. quantize({0.1}, tensor_grid(int8, 1/127)) is {13}.
 Tensor quantize(const Tensor& x, const Grid& grid);
-/// f32 values of codes, which may be in the format's storage or file type.
+/// Values of codes, which may be in the format's storage or file type: f32, or f16 or bf16 where the scale is.
 Tensor dequantize(const Tensor& codes, const Grid& grid);
 /// dequantize(quantize(x)) without the detour through memory.
 Tensor fake_quantize(const Tensor& x, const Grid& grid);

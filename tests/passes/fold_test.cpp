@@ -327,6 +327,33 @@ TEST(Fold, WhatIsNotConstantOrNotEqualStays) {
             Lines{"node 'dq' (DequantizeLinear): its output is an output of the graph, other readers see other values"});
 }
 
+TEST(Materialise, SixteenBitScalesOfConstantsAreKept) {
+  const std::string text = R"(graph "g" {
+  input x: f16[2,3]
+  const w: f16[3,2] = {0.5, 1, -1.5, 2, 2.5, 3}
+  y: f16[2,2] = MatMul(x, w)
+  output y
+}
+at 0 input 1: static {int8 -128 127 scale f16[]{0.5}} codes i8[3,2]{1, 2, -3, 4, 5, 6}
+)";
+  const Model m = parse_model(text), written = materialise(m);
+  const Node& dq = written.graph.nodes[0];
+  EXPECT_EQ(written.graph.value(dq.output()).dtype, DType::f16);
+  EXPECT_EQ(print(fold(written)), print(m));
+}
+
+TEST(Fold, SixteenBitScalesOfActivationsStay) {
+  // ONNX rounds x / scale to 16 bits there: another arithmetic than the table's
+  EXPECT_EQ(kept_by_fold(R"(graph "g" {
+  input x: f16[2]
+  const s: f16[] = {0.5}
+  q: u8[2] = QuantizeLinear(x, s) @"q"
+  d: f16[2] = DequantizeLinear(q, s) @"dq"
+  y: f16[2] = Relu(d)
+  output y
+})"), Lines{"node 'dq' (DequantizeLinear): its scale is f16, f32 is wanted"});
+}
+
 TEST(Materialise, WhatIsNotCalibratedIsAnError) {
   Model m = parse_model("graph \"g\" {\n input x: f32[2]\n y: f32[2] = Relu(x) @\"r\"\n output y\n}\n"
                         "at 0 output 0: static");

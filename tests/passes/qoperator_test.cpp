@@ -6,6 +6,7 @@
 
 #include "graph/text.hpp"
 #include "io/onnx/onnx.hpp"
+#include "ops/op.hpp"
 #include "passes/qoperators.hpp"
 
 namespace bitwright {
@@ -160,6 +161,34 @@ at 0 output 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{1}}
 at 1 input 1: static {int8 -128 127 channel 0 scale f32[2]{0.25, 0.5}} codes i8[2,2]{1, 2, 3, 4}
 at 1 input 2: static {int32 -2147483648 2147483647 channel 0 scale f32[2]{0.25, 0.5}} codes i32[2]{8, 16}
 )");
+}
+
+TEST(Lift, ComputesWhatTheOperatorDoes) {
+  const Model m = fold(parse_model(R"(graph "g" {
+  input a: u8[3]
+  const one: f32[] = {1}
+  const two: f32[] = {2}
+  const z: u8[] = {10}
+  y: u8[3] = com.microsoft.QLinearAdd(a, one, z, a, one, z, two, z)
+  output y
+})"));
+  const std::vector<Tensor> inputs = {Tensor::of<uint8_t>({3}, std::vector<uint8_t>{0, 10, 200})};
+  EXPECT_TRUE(identical(interpret(materialise(m).graph, inputs)[0], inputs[0]));
+}
+
+TEST(Lift, SoftmaxOfAnOldOpset) {
+  // before opset 13 everything from the axis on was one row
+  const Model m = fold(parse_model(R"(graph "g" {
+  input a: u8[2,2,2]
+  const s: f32[] = {0.1}
+  const t: f32[] = {0.00390625}
+  const z: u8[] = {0}
+  y: u8[2,2,2] = com.microsoft.QLinearSoftmax(a, s, z, t, z) axis=1 opset=11 @"soft"
+  output y
+})"));
+  const std::vector<Tensor> inputs = {Tensor(DType::u8, {2, 2, 2})};
+  const Tensor y = interpret(materialise(m).graph, inputs)[0];
+  for (const uint8_t code : y.values<uint8_t>()) EXPECT_EQ(code, 64) << "a quarter";
 }
 
 TEST(Lift, EmbeddingRowsAreGatheredFromCodes) {

@@ -44,30 +44,46 @@ int least_opset(DType type) {
 
 bool is_quantize_op(const Node& node) { return node.is("QuantizeLinear") || node.is("DequantizeLinear"); }
 
-int least_opset_of_quantize(const Graph& graph, const Node& node) {
-  int least = 10;
-  if (node.has_attr("axis")) least = 13;
-  if (node.has_attr("saturate")) least = 19;
-  if (node.attr_int("block_size", 0) > 0 || node.has_attr("output_dtype")) least = 21;
-  if (node.has_attr("precision")) least = 23;
-  for (size_t i = 0; i < node.inputs.size(); ++i) {
-    if (!graph.has_value(node.inputs[i])) continue;
-    const DType type = graph.value(node.inputs[i]).dtype;
-    const bool integer16 = type == DType::i16 || type == DType::u16, float16 = type == DType::f16 || type == DType::bf16;
-    least = std::max(least, integer16 ? 21 : float16 ? 19 : 7);
+/// The lowest opset of a node, and what in it asks for that (empty: the operator itself).
+struct Need {
+  int opset = kLeastOpset;
+  std::string what;
+  void raise(int to, std::string why = {}) {
+    if (to > opset) opset = to, what = std::move(why);
   }
-  return least;
+};
+
+void need_of_quantize(const Graph& graph, const Node& node, Need& need) {
+  need.raise(10);
+  if (node.has_attr("axis")) need.raise(13, "scales per channel");
+  if (node.has_attr("saturate")) need.raise(19);
+  for (const ValueId id : node.inputs) {
+    if (!graph.has_value(id)) continue;
+    const DType type = graph.value(id).dtype;
+    if (type == DType::f16 || type == DType::bf16) need.raise(19, str(name_of(type), " scales"));
+    if (type == DType::i16 || type == DType::u16) need.raise(21, str(name_of(type), " codes"));
+  }
+  if (node.attr_int("block_size", 0) > 0) need.raise(21, "scales per block");
+  if (node.has_attr("output_dtype")) need.raise(21, "attribute 'output_dtype'");
+  if (node.has_attr("precision")) need.raise(23, "attribute 'precision'");
 }
 
-int least_opset(const Graph& graph, const Node& node, const Model& model) {
-  int least = kLeastOpset;
+Need need_of(const Graph& graph, const Node& node, const Model& model) {
+  Need need;
   for (const ValueId id : node.inputs)
-    if (id != ValueId::none && graph.has_value(id)) least = std::max(least, least_opset(graph.value(id).dtype));
-  if (!node.domain.empty()) return least;
-  if (is_quantize_op(node)) return std::max(least, least_opset_of_quantize(graph, node));
-  if (const Op* op = find_op("", node.op)) return op->downgrade ? least : std::max(least, op->since);
-  const auto at = model.info.opsets.find("");  // an operator we do not know keeps the opset it came with
-  return at == model.info.opsets.end() ? least : std::max(least, static_cast<int>(at->second));
+    if (id != ValueId::none && graph.has_value(id))
+      need.raise(least_opset(graph.value(id).dtype), str(name_of(graph.value(id).dtype), " tensors"));
+  if (!node.domain.empty()) return need;
+  const DType first = graph.has_value(node.input(0)) ? graph.value(node.input(0)).dtype : DType::none;
+  if (node.is("MaxPool") && (first == DType::u8 || first == DType::i8)) need.raise(12, "8-bit codes");
+  if (is_quantize_op(node)) {
+    need_of_quantize(graph, node, need);
+  } else if (const Op* op = find_op("", node.op)) {
+    if (!op->downgrade) need.raise(op->since);
+  } else if (const auto at = model.info.opsets.find(""); at != model.info.opsets.end()) {
+    need.raise(static_cast<int>(at->second));  // an operator we do not know keeps the opset it came with
+  }
+  return need;
 }
 
 int choose_opset(const Model& model, const Graph& graph, std::optional<int> asked) {
@@ -75,10 +91,11 @@ int choose_opset(const Model& model, const Graph& graph, std::optional<int> aske
     fail(ErrorCode::usage, "opset ", *asked, " cannot be written, only ", kLeastOpset, " to ", kMostOpset);
   int opset = asked ? *asked : kUsualOpset;
   for_each_node(graph, [&](const Graph& scope, const Node& node) {
-    const int least = least_opset(scope, node, model);
-    if (asked && least > *asked)
-      fail(ErrorCode::unsupported, display_name(node), ": needs opset ", least, ", asked for ", *asked);
-    opset = std::max(opset, least);
+    const Need need = need_of(scope, node, model);
+    if (asked && need.opset > *asked)
+      fail(ErrorCode::unsupported, display_name(node), ": ", need.what.empty() ? "needs" : need.what + " need", " opset ", need.opset,
+           ", asked for ", *asked);
+    opset = std::max(opset, need.opset);
   });
   return std::min(opset, kMostOpset);
 }

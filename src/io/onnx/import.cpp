@@ -512,11 +512,11 @@ Model read_onnx(const std::string& path) {
   const MappedFile file = MappedFile::open(path);
   std::string folder = std::filesystem::path(path).parent_path().string();
   if (folder.empty()) folder = ".";
-  return read_bytes(file.bytes, path, {file.keep, folder, path});
+  return read_bytes(file.bytes, path, {file.keep, std::make_shared<onnx::ExternalData>(folder), path});
 }
 
 Model read_onnx(std::span<const std::byte> bytes, const std::string& name) {
-  return read_bytes(bytes, name, {nullptr, "", name});
+  return read_bytes(bytes, name, {nullptr, std::make_shared<onnx::ExternalData>(""), name});
 }
 
 }  // namespace bitwright

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/tensor.hpp"
+#include "io/onnx/external.hpp"
 #include "io/onnx/protozero.hpp"
 
 namespace bitwright::onnx {
@@ -60,7 +61,7 @@ inline const std::string kStateKey = "bitwright.state/";
 /// Where tensors of a file may take their bytes from.
 struct Source {
   std::shared_ptr<const void> keep;  // keeps the mapped model file alive
-  std::string folder;                // external data must lie inside it
+  std::shared_ptr<ExternalData> external;
   std::string file;                  // for messages
 };
 

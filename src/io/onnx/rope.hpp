@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/mapped_file.hpp"
+#include "core/spill.hpp"
 #include "core/tensor.hpp"
 #include "io/onnx/protozero.hpp"
 
@@ -42,11 +43,14 @@ class Rope {
       }
     }
   }
-  /// In slices, so that the writer's buffer never holds a whole tensor.
+  /// In slices, so that neither the writer's buffer nor the pages of a mapped tensor ever hold a whole one.
   static void write_tensor(const Tensor& tensor, FileWriter& file) {
     constexpr size_t kSlice = size_t{1} << 20;
-    for (size_t at = 0; at < tensor.bytes(); at += kSlice)
-      file.write(tensor.raw() + at, std::min(kSlice, tensor.bytes() - at));
+    for (size_t at = 0; at < tensor.bytes(); at += kSlice) {
+      const size_t bytes = std::min(kSlice, tensor.bytes() - at);
+      file.write(tensor.raw() + at, bytes);
+      forget_pages(tensor.raw() + at, bytes);
+    }
   }
 
  private:

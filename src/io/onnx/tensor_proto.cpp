@@ -1,7 +1,4 @@
-#include <climits>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "core/mapped_file.hpp"
 #include "io/onnx/onnx.hpp"
@@ -103,38 +100,15 @@ Tensor from_bytes(const Parts& p, DType type, const std::byte* data, size_t size
   return tensor;
 }
 
-int64_t number(const Parts& p, const std::string& digits) {
-  char* end = nullptr;
-  errno = 0;
-  const long long value = std::strtoll(digits.c_str(), &end, 10);
-  if (errno != 0 || end == digits.c_str() || *end || value < 0) bad(p, str("external data says '", digits, "'"));
-  return value;
-}
-
 Tensor from_external(const Parts& p, DType type, const Source& source) {
-  std::string location;
-  int64_t offset = 0, length = -1;
-  for (const auto& [key, value] : p.external) {
-    if (key == "location") location = value;
-    if (key == "offset") offset = number(p, value);
-    if (key == "length") length = number(p, value);
+  ExternalBytes found;
+  try {
+    found = source.external->find(p.name, p.external);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::io) throw;
+    bad(p, e.what());
   }
-  namespace fs = std::filesystem;
-  const fs::path relative(location);
-  if (location.empty() || location.find('\0') != std::string::npos || relative.is_absolute() ||
-      source.folder.empty())
-    bad(p, str("external data at '", location, "' is not a file beside the model"));
-  std::error_code error;
-  const fs::path root = fs::weakly_canonical(source.folder, error);
-  const fs::path file = fs::weakly_canonical(fs::path(source.folder) / relative, error);
-  const auto [at_root, at_file] = std::mismatch(root.begin(), root.end(), file.begin(), file.end());
-  if (error || at_root != root.end()) bad(p, str("external data at '", location, "' escapes the model's folder"));
-  const MappedFile mapped = MappedFile::open(file.string());
-  const auto size = static_cast<int64_t>(mapped.bytes.size());
-  if (length < 0) length = size - std::min(size, offset);
-  if (offset > size || length > size - offset)
-    bad(p, str("external data at '", location, "' ends at byte ", size, ", wanted ", length, " bytes from ", offset));
-  return from_bytes(p, type, mapped.bytes.data() + offset, static_cast<size_t>(length), mapped.keep);
+  return from_bytes(p, type, found.bytes.data(), found.bytes.size(), found.keep);
 }
 
 /// Elements given in the typed fields; types of at most 32 bits travel in int32_data, 4-bit types two in each entry.
@@ -243,7 +217,7 @@ Tensor read_tensor_file(const std::string& path) {
   const MappedFile file = MappedFile::open(path);
   try {
     return read_tensor(protozero::pbf_reader(reinterpret_cast<const char*>(file.bytes.data()), file.bytes.size()),
-                       {file.keep, "", path});
+                       {file.keep, std::make_shared<ExternalData>(""), path});
   } catch (const protozero::exception& e) {
     fail(ErrorCode::malformed, path, ": is not an ONNX tensor: ", e.what());
   } catch (const Error& e) {

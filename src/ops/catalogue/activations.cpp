@@ -2,6 +2,7 @@
 // and those with a known range (Sigmoid, HardSigmoid, Tanh, Softsign) have a fixed output grid.
 #include <cmath>
 
+#include "ops/emit.hpp"
 #include "ops/unary.hpp"
 
 namespace bitwright {
@@ -97,6 +98,15 @@ void run_gelu(OpContext& c) {
   run_unary(c, []<class T>(T x) { return T(0.5) * x * (1 + std::erf(x * T(0.70710678118654752440))); });
 }
 
+// x * sigmoid(alpha * x)
+bool downgrade_swish(UpgradeContext& u) {
+  const ValueId x = u.node.input(0);
+  const float alpha = u.node.attr_float("alpha", 1.0f);
+  const ValueId scaled = alpha == 1 ? x : emit(u, "Mul", {x, u.constant("alpha", Tensor::scalar(alpha))});
+  become(u, "Mul", {x, emit(u, "Sigmoid", {scaled})});
+  return true;
+}
+
 const QuantRule kTable = {.kind = QuantRule::Kind::table};
 const QuantRule kZeroToOne = {.kind = QuantRule::Kind::fixed, .fixed_min = 0, .fixed_max = 1};
 const QuantRule kOneToOne = {.kind = QuantRule::Kind::fixed, .fixed_min = -1, .fixed_max = 1};
@@ -107,7 +117,7 @@ const Op kOps[] = {
     {.name = "Softplus", .run = run_softplus, .quant = kTable},
     {.name = "Softsign", .run = run_softsign, .quant = kOneToOne},
     {.name = "Mish", .since = 18, .run = run_mish, .quant = kTable},
-    {.name = "Swish", .since = 24, .run = run_swish, .quant = kTable},
+    {.name = "Swish", .since = 24, .run = run_swish, .downgrade = downgrade_swish, .quant = kTable},
     {.name = "HardSigmoid", .since = 6, .run = run_hard_sigmoid, .quant = kZeroToOne},
     {.name = "HardSwish", .since = 14, .run = run_hard_swish, .quant = kTable},
     {.name = "Elu", .since = 6, .run = run_elu, .quant = kTable},

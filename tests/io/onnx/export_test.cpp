@@ -156,5 +156,57 @@ TEST(Export, FourBitCodesRaiseTheOpset) {
   EXPECT_EQ(again.info.ir_version, 10);
 }
 
+/// codes -> DQ -> y
+Model decoder(DType codes, DType scale, int64_t block) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId c = g.add_constant("codes", Tensor(codes, {4, 2}));
+  const ValueId s = g.add_constant("s", Tensor(scale, block > 0 ? Shape{2, 2} : Shape{}));
+  const ValueId y = g.add_value("y", scale);
+  g.outputs = {y};
+  Node& dq = g.add_node("DequantizeLinear", {c, s}, {y}, "dq");
+  if (block > 0) dq.attributes = {{"axis", int64_t{0}}, {"block_size", block}};
+  return model;
+}
+
+std::string written_with(const Model& model, int opset) {
+  const std::string file = scratch("opset.onnx");
+  try {
+    return str("opset ", write_onnx(model, file, {.opset = opset}).opset);
+  } catch (const Error& e) {
+    return std::string(e.what()).substr(file.size() + 2);
+  }
+}
+
+TEST(Export, WhatNeedsWhichOpsetIsSaid) {
+  const std::string dq = "node 'dq' (DequantizeLinear): ";
+  EXPECT_EQ(written_with(decoder(DType::i8, DType::f32, 0), 10), "opset 10");
+  EXPECT_EQ(written_with(decoder(DType::i8, DType::f32, 0), 9), dq + "needs opset 10, asked for 9");
+  EXPECT_EQ(written_with(decoder(DType::i8, DType::f16, 0), 13), dq + "f16 scales need opset 19, asked for 13");
+  EXPECT_EQ(written_with(decoder(DType::u16, DType::f32, 0), 20), dq + "u16 codes need opset 21, asked for 20");
+  EXPECT_EQ(written_with(decoder(DType::u16, DType::f32, 0), 21), "opset 21");
+  EXPECT_EQ(written_with(decoder(DType::i8, DType::f32, 2), 13), dq + "scales per block need opset 21, asked for 13");
+  EXPECT_EQ(written_with(decoder(DType::i4, DType::f32, 0), 13), dq + "i4 tensors need opset 21, asked for 13");
+  EXPECT_EQ(written_with(decoder(DType::u2, DType::f32, 0), 24), dq + "u2 tensors need opset 25, asked for 24");
+  EXPECT_EQ(written_with(decoder(DType::u2, DType::f32, 0), 25), "opset 25");
+}
+
+TEST(Export, SwishIsTwoOperatorsBeforeOpset24) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId x = g.add_value("x", DType::f32), y = g.add_value("y", DType::f32);
+  g.inputs = {x};
+  g.outputs = {y};
+  g.add_node("Swish", {x}, {y}, "swish").attributes["alpha"] = 1.0f;
+  const std::string file = scratch("swish.onnx");
+  EXPECT_EQ(write_onnx(model, file).opset, 13);
+  const Model again = read_onnx(file);
+  ASSERT_EQ(again.graph.nodes.size(), 2u);
+  EXPECT_EQ(again.graph.nodes[0].op, "Sigmoid");
+  EXPECT_EQ(display_name(again.graph.nodes[1]), "node 'swish' (Mul)");
+  EXPECT_EQ(write_onnx(model, file, {.opset = 24}).opset, 24);
+  EXPECT_EQ(read_onnx(file).graph.nodes[0].op, "Swish");
+}
+
 }  // namespace
 }  // namespace bitwright

@@ -1,0 +1,90 @@
+#include "core/spill.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "core/file_pages.hpp"
+
+namespace bitwright {
+namespace {
+
+struct Mapped {
+  std::mutex mutex;
+  std::map<uintptr_t, size_t> bytes;  // by first address
+};
+Mapped& mapped() {
+  static Mapped all;
+  return all;
+}
+
+/// A file for reading and writing that is gone when it is closed; -1 if there can be none.
+int nameless_file() {
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+  if (error) return -1;
+#ifdef O_TMPFILE
+  if (const int file = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); file >= 0) return file;
+#endif
+  std::string name = (folder / "bitwright-XXXXXX").string();
+  const int file = ::mkstemp(name.data());
+  if (file >= 0) ::unlink(name.c_str());
+  return file;
+}
+
+bool write_all(int file, const std::byte* data, size_t bytes) {
+  while (bytes > 0) {
+    const ssize_t done = ::write(file, data, bytes);
+    if (done <= 0) return false;
+    data += done, bytes -= static_cast<size_t>(done);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::shared_ptr<const void> own_file_pages(void* memory, size_t bytes) {
+  const auto at = reinterpret_cast<uintptr_t>(memory);
+  {
+    const std::lock_guard lock(mapped().mutex);
+    mapped().bytes[at] = bytes;
+  }
+  return {memory, [bytes, at](const void* p) {
+            {
+              const std::lock_guard lock(mapped().mutex);
+              mapped().bytes.erase(at);
+            }
+            ::munmap(const_cast<void*>(p), bytes);
+          }};
+}
+
+void forget_pages(const void* data, size_t bytes) noexcept {
+  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto from = reinterpret_cast<uintptr_t>(data);
+  const uintptr_t begin = (from + page - 1) / page * page, end = (from + bytes) / page * page;
+  if (data == nullptr || begin >= end) return;
+  const std::lock_guard lock(mapped().mutex);
+  auto at = mapped().bytes.upper_bound(from);
+  if (at == mapped().bytes.begin()) return;
+  --at;
+  if (from + bytes <= at->first + at->second) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+Tensor spilled(const Tensor& tensor, size_t above) {
+  if (tensor.dtype() == DType::string || tensor.bytes() < above || tensor.bytes() == 0) return tensor;
+  const int file = nameless_file();
+  if (file < 0) return tensor;
+  const bool written = write_all(file, tensor.raw(), tensor.bytes());
+  void* memory = written ? ::mmap(nullptr, tensor.bytes(), PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+  ::close(file);
+  if (memory == MAP_FAILED) return tensor;
+  return Tensor::view(tensor.dtype(), tensor.shape(), memory, own_file_pages(memory, tensor.bytes()));
+}
+
+}  // namespace bitwright

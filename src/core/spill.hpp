@@ -1,0 +1,22 @@
+// Models larger than memory: weights stay in the files they came from, and what is computed from them goes to files without
+// a name. Pages of both count as memory only while they are used; these functions say when they no longer are.
+#pragma once
+
+#include "core/tensor.hpp"
+
+namespace bitwright {
+
+/// Pages that lie wholly within these bytes leave memory, if they belong to a MappedFile or a spilled tensor; they come back
+/// from the file when they are read. Other memory is left alone.
+void forget_pages(const void* data, size_t bytes) noexcept;
+inline void forget_pages(const Tensor& tensor) noexcept {
+  if (tensor.dtype() != DType::string) forget_pages(tensor.raw(), tensor.bytes());
+}
+
+constexpr size_t kSpillAbove = size_t{16} << 20;
+
+/// The same contents in a temporary file that has no name any more, if they are at least `above` bytes and the file can be
+/// made; else the tensor itself.
+Tensor spilled(const Tensor& tensor, size_t above = kSpillAbove);
+
+}  // namespace bitwright
