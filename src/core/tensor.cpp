@@ -95,13 +95,17 @@ Tensor Tensor::described(DType type, Shape shape) {
 }
 
 std::span<const std::string> Tensor::strings() const {
-  BW_CHECK(strings_ != nullptr);
+  if (!strings_) refuse(DType::string);
   return *strings_;
 }
 
 std::span<std::string> Tensor::strings() {
-  BW_CHECK(strings_ != nullptr);
+  if (!strings_) refuse(DType::string);
   return *strings_;
+}
+
+void Tensor::refuse(DType wanted) const {
+  throw WrongElementType(ErrorCode::malformed, str("a tensor is ", name_of(dtype_), ", wanted ", name_of(wanted)));
 }
 
 Tensor Tensor::clone() const {
@@ -121,7 +125,17 @@ Tensor Tensor::reshaped(Shape shape) const {
   return result;
 }
 
+namespace {
+
+void check_index(const Tensor& tensor, int64_t i) {
+  if (i < 0 || i >= tensor.elements())
+    fail(ErrorCode::malformed, "a tensor of shape ", to_string(tensor.shape()), " has no element ", i);
+}
+
+}  // namespace
+
 double value_as_double(const Tensor& tensor, int64_t i) {
+  check_index(tensor, i);
   if (is_packed_integer(tensor.dtype())) return static_cast<double>(packed_value(tensor, i));
   return dispatch(tensor.dtype(), [&]<class T>(T*) {
     const T value = tensor.values<T>()[static_cast<size_t>(i)];
@@ -134,6 +148,7 @@ double value_as_double(const Tensor& tensor, int64_t i) {
 }
 
 int64_t value_as_int(const Tensor& tensor, int64_t i) {
+  check_index(tensor, i);
   if (is_packed_integer(tensor.dtype())) return packed_value(tensor, i);
   return dispatch(tensor.dtype(), [&]<class T>(T*) {
     const T value = tensor.values<T>()[static_cast<size_t>(i)];

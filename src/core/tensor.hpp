@@ -23,6 +23,12 @@ std::string to_string(std::span<const int64_t> shape);
 /// Row-major strides in elements.
 Shape strides_of(std::span<const int64_t> shape);
 
+/// Thrown where a tensor is read as a type that it does not have: a file may give an operator anything. Operators are run
+/// through run_operator (ops/op.hpp), which names the node.
+struct WrongElementType : Error {
+  using Error::Error;
+};
+
 class Tensor {
  public:
   Tensor() = default;
@@ -49,16 +55,16 @@ class Tensor {
   bool empty() const { return dtype_ == DType::none; }
 
   template <class T>
-  std::span<const T> values() const {
-    BW_CHECK(dtype_of<T> == dtype_);
+  std::span<const T> values() const {  // throws WrongElementType
+    if (dtype_of<T> != dtype_) refuse(dtype_of<T>);
     return {static_cast<const T*>(data_), static_cast<size_t>(elements_)};
   }
   template <class T>
   std::span<T> values() {
-    BW_CHECK(dtype_of<T> == dtype_);
+    if (dtype_of<T> != dtype_) refuse(dtype_of<T>);
     return {static_cast<T*>(const_cast<void*>(data_)), static_cast<size_t>(elements_)};
   }
-  std::span<const std::string> strings() const;
+  std::span<const std::string> strings() const;  // throws WrongElementType
   std::span<std::string> strings();
   const std::byte* raw() const { return static_cast<const std::byte*>(data_); }
   std::byte* raw() { return static_cast<std::byte*>(const_cast<void*>(data_)); }
@@ -68,6 +74,8 @@ class Tensor {
   Tensor reshaped(Shape shape) const;
 
  private:
+  [[noreturn]] void refuse(DType wanted) const;
+
   DType dtype_ = DType::none;
   Shape shape_;
   int64_t elements_ = 0;

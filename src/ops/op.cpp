@@ -134,11 +134,19 @@ ValueId UpgradeContext::constant(const std::string& suffix, Tensor tensor) {
   return graph.add_constant(str(node.name.empty() ? node.op : node.name, ".", suffix), std::move(tensor));
 }
 
+void run_operator(const Op& op, OpContext& context) {
+  try {
+    op.run(context);
+  } catch (const WrongElementType& e) {
+    context.malformed(e.what());
+  }
+}
+
 bool infer_outputs(const Node& node, std::span<const Tensor> inputs, std::vector<Tensor>& outputs) {
   const Op& op = checked_op(node, inputs.size());
   OpContext context(node, inputs, true);
   try {
-    op.run(context);
+    run_operator(op, context);
   } catch (const DataNeeded&) {
     return false;
   }
@@ -152,7 +160,7 @@ std::vector<Tensor> evaluate(const Node& node, std::span<const Tensor> inputs, T
   const Op& op = checked_op(node, inputs.size());
   OpContext context(node, inputs, false, threads);
   context.run_nested = run_nested;
-  op.run(context);
+  run_operator(op, context);
   auto outputs = context.take_outputs();
   outputs.resize(node.outputs.size());
   return outputs;

@@ -123,6 +123,8 @@ struct Op {
 const Op* find_op(std::string_view domain, std::string_view name);
 std::vector<const Op*> all_ops();
 
+/// op.run, with the node's name on errors that tensors throw.
+void run_operator(const Op& op, OpContext& context);
 /// Types and shapes of a node's outputs for given inputs (contents where known). Empty optional: they depend on data.
 /// Throws Error naming the node for an unknown operator, wrong arity or inputs that do not fit.
 bool infer_outputs(const Node& node, std::span<const Tensor> inputs, std::vector<Tensor>& outputs);

@@ -20,7 +20,7 @@ class GeneralStep : public Step {
     op_context.run_nested = [&](const Graph& nested, std::span<const Tensor> nested_args) {
       return interpret(nested, nested_args, &context.threads(), [&](ValueId id) { return outer(context, id); });
     };
-    op_->run(op_context);
+    run_operator(*op_, op_context);
     std::vector<Tensor> results = op_context.take_outputs();
     for (size_t i = 0; i < writes.size(); ++i) keep(context, args, i, results);
   }

@@ -385,7 +385,7 @@ Lowering::Tail Lowering::clamp_tail(ValueId value) const {
       for (size_t i = 1; i <= 2; ++i) {
         if (reader.input(i) == ValueId::none) continue;
         const Tensor* limit = constant(reader.input(i));
-        if (!limit || limit->dtype() != DType::f32) return tail;
+        if (!limit || limit->dtype() != DType::f32 || limit->elements() != 1) return tail;
         (i == 1 ? lo : hi) = limit->values<float>()[0];
       }
     } else {

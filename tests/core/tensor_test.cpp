@@ -35,6 +35,14 @@ TEST(Tensor, AbsurdShapesAreRefused) {
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::resource);
   }
+  EXPECT_THROW(Tensor(DType::f32, {0, int64_t{1} << 40, int64_t{1} << 40}), Error);  // strides would overflow
+}
+
+TEST(Tensor, ReadingAsAnotherTypeIsAnError) {
+  const Tensor t(DType::f16, {0});
+  EXPECT_THROW(t.values<float>(), WrongElementType);
+  EXPECT_THROW(t.strings(), WrongElementType);
+  EXPECT_THROW(value_as_double(t, 0), Error);
 }
 
 }  // namespace

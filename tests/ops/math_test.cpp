@@ -20,6 +20,13 @@ TEST(Math, ValuesAndTypes) {
   EXPECT_EQ(message_of("Sin", {ints({1})}), "node 'n' (Sin): input 0 is i64, wanted f16, bf16, f32 or f64");
 }
 
+TEST(Math, OperandsOfWrongTypeOrShapeAreNamed) {
+  const Tensor x = floats({2}, {1, 2});
+  EXPECT_EQ(message_of("Clip", {x, ints({1})}), "node 'n' (Clip): limit 1 is i64[1], wanted one f32");
+  EXPECT_EQ(message_of("Clip", {x, Tensor(DType::f32, {0})}), "node 'n' (Clip): limit 1 is f32[0], wanted one f32");
+  EXPECT_EQ(message_of("StringNormalizer", {x}), "node 'n' (StringNormalizer): a tensor is f32, wanted string");
+}
+
 TEST(Math, SignsOfEveryType) {
   EXPECT_EQ(list<int8_t>(run_op("Abs", {tensor<int8_t>({3}, {-128, -3, 4})})[0]), (std::vector<int8_t>{-128, 3, 4}));
   EXPECT_EQ(list<int32_t>(run_op("Sign", {tensor<int32_t>({3}, {-9, 0, 4})})[0]), (std::vector<int32_t>{-1, 0, 1}));

@@ -22,6 +22,10 @@ void run_relu(OpContext& c) {
 
 void run_clip(OpContext& c) {
   const Tensor& x = c.input(0);
+  for (size_t i = 1; i <= 2; ++i)
+    if (c.has(i) && (c.input(i).dtype() != x.dtype() || c.input(i).elements() != 1))
+      c.malformed(str("limit ", i, " is ", name_of(c.input(i).dtype()), to_string(c.input(i).shape()), ", wanted one ",
+                      name_of(x.dtype())));
   Tensor& y = c.output(0, x.dtype(), x.shape());
   if (c.shape_only()) return;
   dispatch(x.dtype(), [&]<class T>(T*) {
