@@ -59,7 +59,8 @@ Target target_named(const std::string& name, const Model& model) {
   if (name == "float") return Target::floating;
   if (name == "simulated") return Target::simulated;
   if (name == "integer") return Target::integer;
-  fail(ErrorCode::usage, "there is no target '", name, "'; there are auto, float, simulated, integer");
+  if (name == "onnxruntime") return Target::onnxruntime;
+  fail(ErrorCode::usage, "there is no target '", name, "'; there are auto, float, simulated, integer, onnxruntime");
 }
 
 void StateArgs::declare(Options& options) {
@@ -72,6 +73,19 @@ void StateArgs::apply(Model& model, Sink* sink) const {
   for (const std::string& pair : describe_state(model.graph)) report_note(sink, "state: " + pair);
 }
 
+namespace {
+
+void note_lost_activations(const Loaded& loaded, Sink* sink) {
+  const std::vector<std::string> names = activations_in_ranges(loaded.model);
+  if (names.empty()) return;
+  const std::string more = names.size() > 1 ? str(" and ", names.size() - 1, " more") : std::string();
+  report_note(sink, str("warning: ", loaded.path, ": the activation function after ", names[0], more,
+                        " is only in the range of the codes, which the float target ignores: these are not the numbers of "
+                        "the network this file was made from"));
+}
+
+}  // namespace
+
 Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state, Sink* sink) {
   Loaded loaded;
   loaded.path = path;
@@ -79,6 +93,7 @@ Loaded load_program(const std::string& path, const std::string& target, const St
   state.apply(loaded.model, sink);
   const CompileOptions options{.target = target_named(target, loaded.model)};
   loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
+  if (options.target == Target::floating) note_lost_activations(loaded, sink);
   loaded.file_bytes = file_bytes(path);
   return loaded;
 }

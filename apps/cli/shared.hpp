@@ -46,7 +46,8 @@ struct Loaded {
   std::shared_ptr<const Program> program;
   double file_bytes = 0;
 };
-/// target: "auto" (integers where the model is quantized), "float", "simulated", "integer".
+/// target: "auto" (integers where the model is quantized), "float", "simulated", "integer", "onnxruntime".
+/// Notes a "float" that is not the network the file stands for.
 Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state = {}, Sink* sink = nullptr);
 Target target_named(const std::string& name, const Model& model);
 /// The model file with its external data.

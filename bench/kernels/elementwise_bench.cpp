@@ -25,6 +25,16 @@ BinaryArgs binary_args() {
   args.a = args.b = kA.data(), args.dst = dst.data(), args.qa = {0.1f, 7}, args.qb = {0.2f, 90}, args.qy = {0.25f, 30};
   return args;
 }
+BinaryArgs add_args() {
+  BinaryArgs args = binary_args();
+  set_add(args);
+  return args;
+}
+BinaryArgs mul_args() {
+  BinaryArgs args = binary_args();
+  set_mul(args);
+  return args;
+}
 QuantizeArgs quantize_args() {
   QuantizeArgs args;
   args.src = floats.data(), args.dst = dst.data(), args.q = {0.02f, 9};
@@ -51,8 +61,8 @@ void add(const std::vector<ElementwiseRow<Args>>& rows, Args args) {
 
 [[maybe_unused]] const bool registered = [] {
   add(elementwise_kernels().lookup, lookup_args());
-  add(elementwise_kernels().add, binary_args());
-  add(elementwise_kernels().mul, binary_args());
+  add(elementwise_kernels().add, add_args());
+  add(elementwise_kernels().mul, mul_args());
   add(elementwise_kernels().quantize, quantize_args());
   return true;
 }();

@@ -15,6 +15,10 @@ namespace bitwright {
 /// tell what was left alone.
 Model load(const std::string& path);
 
+/// The linear operators whose quantized results start at zero without an activation function in between: the file's writer
+/// left a ReLU or ReLU6 to the range of the codes. Run in float they clamp nothing, which is another network.
+std::vector<std::string> activations_in_ranges(const Model& model);
+
 struct Prepared {
   Model model;                      // folded and fused, still float
   std::vector<std::string> notes;   // what each pass did, what could not be folded

@@ -15,8 +15,10 @@ namespace {
 constexpr std::string_view kNames[] = {"ref", "avx2", "avxvnni", "avx512", "amx"};
 
 #if defined(__x86_64__)
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+
 bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
          __builtin_cpu_supports("avx512vbmi");
 }
@@ -24,13 +26,13 @@ bool has_avx512() {
 // Neither compiler's __builtin_cpu_supports knows AVX-VNNI in every version we build with: leaf 7.1, EAX bit 4.
 bool has_avxvnni() {
   unsigned a = 0, b = 0, c = 0, d = 0;
-  return __builtin_cpu_supports("avx2") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && ((a >> 4) & 1);
+  return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && ((a >> 4) & 1);
 }
 
 bool probe(Isa isa) {
   switch (isa) {
     case Isa::ref: return true;
-    case Isa::avx2: return __builtin_cpu_supports("avx2");
+    case Isa::avx2: return has_avx2();
     case Isa::avxvnni: return has_avxvnni();
     case Isa::avx512: return has_avx512();
     case Isa::amx: return false;  // no kernel uses tiles yet

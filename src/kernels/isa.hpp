@@ -13,8 +13,8 @@ namespace bitwright {
 enum class Isa : uint8_t { ref, avx2, avxvnni, avx512, amx };
 
 std::string_view name_of(Isa isa);
-/// What the processor and the operating system offer, whatever the environment says. avx512 here means F, BW, VL, VNNI
-/// and VBMI.
+/// What the processor and the operating system offer, whatever the environment says. avx2 here includes FMA, avx512 means
+/// F, BW, VL, VNNI and VBMI.
 bool machine_has(Isa isa);
 /// The value of BITWRIGHT_ISA, or amx when unset. Throws Error{usage} naming the choices for any other word.
 Isa isa_cap();

@@ -14,6 +14,7 @@ std::string_view name_of(Target target) {
     case Target::floating: return "floating";
     case Target::simulated: return "simulated";
     case Target::integer: return "integer";
+    case Target::onnxruntime: return "onnxruntime";
   }
   return "unknown";
 }

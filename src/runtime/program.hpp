@@ -1,10 +1,12 @@
-// A Program is a Model made ready to run: compiled once, immutable, shared between threads. Three targets come from the
+// A Program is a Model made ready to run: compiled once, immutable, shared between threads. Four targets come from the
 // same compiler and read the same Quantization:
 //
-//   floating   the Graph as it is; the table is ignored
+//   floating     the Graph as it is; the table is ignored
 //   simulated  every value stays float32, quantized values lie exactly on their grids, and linear operators compute on
 //              integer-valued floats: an independent second implementation of the integer arithmetic
 //   integer    codes in memory and our integer kernels wherever the table allows; float steps in between
+//   onnxruntime  integer, except for what ONNX Runtime's session leaves in float with its default options: for seeing
+//              beforehand what a file will do there (lower/as_onnxruntime.cpp)
 //
 // simulated and integer give the same codes bit for bit. Each caller owns a Run:
 //
@@ -25,7 +27,7 @@
 
 namespace bitwright {
 
-enum class Target : uint8_t { floating, simulated, integer };
+enum class Target : uint8_t { floating, simulated, integer, onnxruntime };
 std::string_view name_of(Target target);
 
 struct CompileOptions {

@@ -58,25 +58,59 @@ TEST(Elementwise, SumsAndProductsAreEqual) {
       args.qa = random_affine(random), args.qb = random_affine(random), args.qy = random_affine(random);
       args.lo = static_cast<int32_t>(random.in(0, 100)), args.hi = static_cast<int32_t>(random.in(200, 255));
       const auto aim = [](BinaryArgs& out, void* dst) { out.dst = dst; };
+      check_rows(elementwise_kernels().add_float, args, n, n, DType::u8, random, aim);
+      check_rows(elementwise_kernels().mul_float, args, n, n, DType::u8, random, aim);
+      set_add(args);
       check_rows(elementwise_kernels().add, args, n, n, DType::u8, random, aim);
+      set_mul(args);
       check_rows(elementwise_kernels().mul, args, n, n, DType::u8, random, aim);
     }
 }
 
 // All pairs of codes: the definition, written with float variables so that nothing is kept wider.
-TEST(Elementwise, AddIsDequantizeAddQuantize) {
+TEST(Elementwise, FloatAddIsDequantizeAddQuantize) {
   std::vector<uint8_t> a(65536), b(65536), y(65536);
   for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<uint8_t>(i >> 8), b[i] = static_cast<uint8_t>(i);
   BinaryArgs args;
   args.a = a.data(), args.b = b.data(), args.dst = y.data(), args.qa = {0.013f, 7}, args.qb = {0.021f, 130},
   args.qy = {0.03f, 99};
-  for (const auto& row : elementwise_kernels().add) {
-    if (!machine_has(row.isa)) continue;
+  for (const auto& row : elementwise_kernels().add_float) {
     row.kernel(args, 0, 65536);
     for (size_t i = 0; i < a.size(); ++i) {
       const float x = static_cast<float>(a[i] - 7) * 0.013f, z = static_cast<float>(b[i] - 130) * 0.021f;
       const float sum = x + z, v = sum / 0.03f;
       ASSERT_EQ(y[i], std::clamp(static_cast<int>(std::nearbyint(v)) + 99, 0, 255)) << row.name << " " << i;
+    }
+  }
+}
+
+// ONNX Runtime 1.31.1 (x86-64, AVX2 and FMA): QLinearAdd and QLinearMul of all pairs of codes, h = h * 31 + y mod 2^32. In
+// each set the definition in float steps gives another hash, in the first also the other order of a and b.
+TEST(Elementwise, SumsAndProductsEqualOnnxRuntime) {
+  struct Measured {
+    bool add;
+    Affine a, b, y;
+    uint32_t hash;
+  };
+  const Measured all[] = {
+      {true, {0.0842f, 186}, {0.3165f, 194}, {0.2416f, 189}, 2718487052u},
+      {true, {0.1036f, 85}, {0.1413f, 99}, {0.0464f, 163}, 649493529u},
+      {true, {0.2911f, 95}, {0.0348f, 8}, {0.3248f, 176}, 1722410932u},
+      {false, {0.2135f, 12}, {0.3743f, 193}, {22.193f, 209}, 530018999u},
+      {false, {0.3019f, 145}, {0.363f, 60}, {24.652f, 131}, 4112533454u},
+      {false, {0.0484f, 79}, {0.263f, 121}, {2.9179f, 105}, 1084630807u}};
+  std::vector<uint8_t> a(65536), b(65536), y(65536);
+  for (size_t i = 0; i < a.size(); ++i) a[i] = static_cast<uint8_t>(i >> 8), b[i] = static_cast<uint8_t>(i);
+  for (const Measured& m : all) {
+    BinaryArgs args;
+    args.a = a.data(), args.b = b.data(), args.dst = y.data(), args.qa = m.a, args.qb = m.b, args.qy = m.y;
+    (m.add ? set_add : set_mul)(args);
+    for (const auto& row : m.add ? elementwise_kernels().add : elementwise_kernels().mul) {
+      if (!machine_has(row.isa)) continue;
+      row.kernel(args, 0, 65536);
+      uint32_t hash = 0;
+      for (const uint8_t code : y) hash = hash * 31 + code;
+      EXPECT_EQ(hash, m.hash) << row.name << " " << m.a.scale;
     }
   }
 }
@@ -174,10 +208,10 @@ TEST(Pool, GlobalMeanIsTheExactMean) {
 }
 
 TEST(Elementwise, SelectionSaysWhyEachKernelWasRefused) {
-  const auto choice = select_elementwise(elementwise_kernels().add, false, Isa::avx2);
-  EXPECT_STREQ(choice.row->name, "add_ref");
+  const auto choice = select_elementwise(elementwise_kernels().quantize, false, Isa::avx2);
+  EXPECT_STREQ(choice.row->name, "quantize_ref");
   for (const Refusal& refusal : choice.refused) {
-    if (refusal.kernel == "add_u8_avx2" && machine_has(Isa::avx2)) {
+    if (refusal.kernel == "quantize_u8_avx2" && machine_has(Isa::avx2)) {
       EXPECT_EQ(refusal.reason, "codes are not u8");
     }
   }

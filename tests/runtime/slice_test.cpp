@@ -61,6 +61,31 @@ TEST(Program, EveryLinearStepIsIntegerAndCertified) {
   EXPECT_EQ(linear, 4);
 }
 
+// r1 has two readers and keeps signed codes there, the other values become unsigned: so the three convolutions around r1 are
+// not fused, addition, pooling and Gemm are.
+TEST(Program, OnnxRuntimeLeavesInFloatWhatHasTwoTypes) {
+  Small small("int8");
+  const Tensor x = small.noise({2, 3, 9, 8}, 1.0f);
+  const Tensor y = small.run(Target::onnxruntime, x);
+  for (const Isa isa : {Isa::ref, Isa::avx2})
+    for (const int threads : {1, 3})
+      EXPECT_TRUE(identical(y, small.run(Target::onnxruntime, x, threads, isa))) << name_of(isa) << ", " << threads;
+  std::string in_float;
+  for (const StepInfo& step : Program::compile(small.model, {.target = Target::onnxruntime})->steps(std::vector<Shape>{x.shape()}))
+    for (const std::string& note : step.notes)
+      if (note.find("ONNX Runtime") != std::string::npos) in_float += step.name + ": " + note + "\n";
+  EXPECT_EQ(in_float,
+            "node 'c1' (Conv): ONNX Runtime does not fuse it: u8 in, i8 out\n"
+            "node 'c2' (Conv): ONNX Runtime does not fuse it: i8 in, u8 out\n"
+            "node 'c3' (Conv): ONNX Runtime does not fuse it: i8 in, u8 out\n");
+}
+
+TEST(Program, OnnxRuntimeFusesUnsignedActivations) {
+  Small small("uint8");
+  const Tensor x = small.noise({2, 3, 9, 8}, 1.0f);
+  EXPECT_TRUE(identical(small.run(Target::onnxruntime, x), small.run(Target::integer, x)));
+}
+
 TEST(Program, WrongInputsAreNamed) {
   Small small("uint8");
   const auto program = Program::compile(small.model);

@@ -81,7 +81,7 @@ void run_bench(const Args& args, const Context& c) {
 Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positionals("MODEL", args->models, "networks (.onnx)");
-  o.option("--target", args->target, "auto, float, simulated or integer");
+  o.option("--target", args->target, "auto, float, simulated, integer, or onnxruntime (in float what its session leaves in float)");
   o.option("--batch", args->batch, "records per run");
   o.option("--seconds", args->seconds, "to spend on each model");
   args->state.declare(o);

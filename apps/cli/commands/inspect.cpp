@@ -9,7 +9,7 @@ namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model;
+  std::string model, target = "auto";
   std::vector<std::string> nodes;
   StateArgs state;
   bool values = false, steps = false;
@@ -60,8 +60,8 @@ std::string values_text(const Args& args, const Model& model) {
   return text;
 }
 
-std::string steps_text(const Model& model) {
-  const auto program = Program::compile(model, {});
+std::string steps_text(const Model& model, const std::string& target) {
+  const auto program = Program::compile(model, {.target = target_named(target, model)});
   TextTable table({"step", "kernel", "integers", "exact", "notes"});
   for (const StepInfo& step : program->steps(program->default_shapes()))
     table.row({step.name, step.kernel, step.integer ? "yes" : "", step.exact ? "" : "not across instruction sets", join(step.notes, "; ")});
@@ -117,7 +117,7 @@ void run_inspect(const Args& args, const Context& c) {
   for (const ModuleLine& line : lines)
     if (chosen(args, line.name)) c.print("  (" + line.name + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
-  if (args.steps) c.print(steps_text(model));
+  if (args.steps) c.print(steps_text(model, args.target));
 }
 
 Action declare(Options& o) {
@@ -127,6 +127,7 @@ Action declare(Options& o) {
   args->state.declare(o);
   o.flag("--values", args->values, "the integer codes, too");
   o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
+  o.option("--target", args->target, "of --steps: auto, float, simulated, integer, onnxruntime");
   return [args](const Context& c) { run_inspect(*args, c); };
 }
 

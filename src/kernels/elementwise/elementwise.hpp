@@ -25,17 +25,26 @@ struct LookupArgs {
   const uint8_t* table = nullptr;  // 256
 };
 
-/// add: v = fl((a - za) * sa) + fl((b - zb) * sb); mul: v = fl((a - za) * sa) * fl((b - zb) * sb);
-/// dst = clamp(rne(fl(v / sy)) + zy, lo, hi): what dequantize, float32 operator and quantize give.
+/// add, mul, of u8 as ONNX Runtime's QLinearAdd and QLinearMul (docs Q15), v clamped to [lo, hi] and rounded half to
+/// even: v = fma(a, ka, fma(b, kb, k)), v = fl(fl((a - za) * (b - zb) * k) + zy). set_add and set_mul make the constants.
+/// add_float, mul_float, for any type: what dequantize, float32 operator and quantize give,
+/// x = fl((a - za) * sa) + fl((b - zb) * sb) or fl((a - za) * sa) * fl((b - zb) * sb), clamp(rne(fl(x / sy)) + zy, lo, hi).
 struct BinaryArgs {
   const void* a = nullptr;
   const void* b = nullptr;
   void* dst = nullptr;
   int64_t a_step = 1, b_step = 1;                                      // 0: one element for all
-  DType a_type = DType::u8, b_type = DType::u8, dst_type = DType::u8;  // fast kernels: u8; reference: also i8, u16, i16
+  DType a_type = DType::u8, b_type = DType::u8, dst_type = DType::u8;  // i8, u16, i16: add_float and mul_float
   Affine qa, qb, qy;
   int32_t lo = 0, hi = 255;
+  float ka = 0, kb = 0, k = 0;
 };
+
+/// From qa, qb, qy. ka = fl(sa / sy), kb = fl(sb / sy), k = fl(zy - fma(ka, za, fl(kb * zb))): the order of a and b counts
+/// (ONNX Runtime makes a single number the second operand).
+void set_add(BinaryArgs& args) noexcept;
+/// k = fl(fl(sa * sb) / sy)
+void set_mul(BinaryArgs& args) noexcept;
 
 /// dst = clamp(rne(fl(src / scale)) + zero, lo, hi); a NaN gives the zero point.
 struct QuantizeArgs {

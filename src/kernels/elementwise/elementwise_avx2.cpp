@@ -29,6 +29,11 @@ BW_INLINE __m256 decode(__m128i codes, __m256i zero, __m256 scale) {
   return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_cvtepu8_epi32(codes), zero)), scale);
 }
 
+BW_INLINE __m128i to_bytes(__m256i codes) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
+  return _mm_packus_epi16(words, words);
+}
+
 struct Encoder {
   __m256 scale, lo, hi;
   __m256i zero;
@@ -39,9 +44,7 @@ struct Encoder {
         zero(_mm256_set1_epi32(q.zero)) {}
   BW_INLINE __m128i operator()(__m256 x) const {
     const __m256 v = _mm256_min_ps(_mm256_max_ps(_mm256_div_ps(x, scale), lo), hi);  // maxps: a NaN becomes lo
-    const __m256i codes = _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(codes), _mm256_extracti128_si256(codes, 1));
-    return _mm_packus_epi16(words, words);
+    return to_bytes(_mm256_add_epi32(_mm256_cvtps_epi32(v), zero));
   }
 };
 
@@ -62,14 +65,30 @@ struct Operand {
   }
 };
 
+/// The codes of an operand as floats.
+struct Codes {
+  const uint8_t* data;
+  int64_t step;
+  Codes(const void* from, int64_t stride) : data(static_cast<const uint8_t*>(from)), step(stride) {}
+  BW_INLINE __m256 operator()(int64_t i, int64_t count) const {
+    if (step == 0) return _mm256_set1_ps(*data);
+    const __m128i codes =
+        count >= 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + i)) : load_codes(data + i, count);
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes));
+  }
+};
+
 template <class F>
 BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
-  const Operand a(args.a, args.a_step, args.qa), b(args.b, args.b_step, args.qb);
-  const Encoder encode(args.qy, args.lo, args.hi);
+  const Codes a(args.a, args.a_step), b(args.b, args.b_step);
+  const __m256 lo = _mm256_set1_ps(static_cast<float>(args.lo)), hi = _mm256_set1_ps(static_cast<float>(args.hi));
+  const auto code = [&](int64_t i, int64_t count) BW_INLINE_LAMBDA {
+    return to_bytes(_mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(f(a(i, count), b(i, count)), lo), hi)));
+  };
   auto* dst = static_cast<uint8_t*>(args.dst);
   int64_t i = begin;
-  for (; i + 8 <= end; i += 8) _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), encode(f(a(i, 8), b(i, 8))));
-  if (i < end) store_codes(dst + i, encode(f(a(i, end - i), b(i, end - i))), end - i);
+  for (; i + 8 <= end; i += 8) _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), code(i, 8));
+  if (i < end) store_codes(dst + i, code(i, end - i), end - i);
 }
 
 // 32 lookups: one pshufb per 16 entries of the table, kept where the high nibble matches.
@@ -108,11 +127,19 @@ void lookup_u8_avx2(const LookupArgs& args, int64_t begin, int64_t end) noexcept
 }
 
 void add_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
-  binary(args, begin, end, [](__m256 a, __m256 b) BW_INLINE_LAMBDA { return _mm256_add_ps(a, b); });
+  const __m256 ka = _mm256_set1_ps(args.ka), kb = _mm256_set1_ps(args.kb), k = _mm256_set1_ps(args.k);
+  binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
+    return _mm256_fmadd_ps(a, ka, _mm256_fmadd_ps(b, kb, k));
+  });
 }
 
 void mul_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
-  binary(args, begin, end, [](__m256 a, __m256 b) BW_INLINE_LAMBDA { return _mm256_mul_ps(a, b); });
+  const __m256 za = _mm256_set1_ps(static_cast<float>(args.qa.zero)), zb = _mm256_set1_ps(static_cast<float>(args.qb.zero));
+  const __m256 k = _mm256_set1_ps(args.k), zero = _mm256_set1_ps(static_cast<float>(args.qy.zero));
+  binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
+    const __m256 product = _mm256_mul_ps(_mm256_sub_ps(a, za), _mm256_sub_ps(b, zb));  // exact
+    return _mm256_add_ps(_mm256_mul_ps(product, k), zero);
+  });
 }
 
 void quantize_u8_avx2(const QuantizeArgs& args, int64_t begin, int64_t end) noexcept {

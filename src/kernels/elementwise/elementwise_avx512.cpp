@@ -53,14 +53,26 @@ struct Operand {
   }
 };
 
+/// The codes of an operand as floats.
+struct Codes {
+  const uint8_t* data;
+  int64_t step;
+  Codes(const void* from, int64_t stride) : data(static_cast<const uint8_t*>(from)), step(stride) {}
+  BW_INLINE __m512 operator()(int64_t i, __mmask16 mask) const {
+    if (step == 0) return _mm512_set1_ps(*data);
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, data + i)));
+  }
+};
+
 template <class F>
 BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
-  const Operand a(args.a, args.a_step, args.qa), b(args.b, args.b_step, args.qb);
-  const Encoder encode(args.qy, args.lo, args.hi);
+  const Codes a(args.a, args.a_step), b(args.b, args.b_step);
+  const __m512 lo = _mm512_set1_ps(static_cast<float>(args.lo)), hi = _mm512_set1_ps(static_cast<float>(args.hi));
   auto* dst = static_cast<uint8_t*>(args.dst);
   for (int64_t i = begin; i < end; i += 16) {
     const __mmask16 mask = mask16(end - i);
-    _mm_mask_storeu_epi8(dst + i, mask, encode(f(a(i, mask), b(i, mask))));
+    const __m512 v = _mm512_min_ps(_mm512_max_ps(f(a(i, mask), b(i, mask)), lo), hi);
+    _mm_mask_storeu_epi8(dst + i, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
   }
 }
 
@@ -76,11 +88,19 @@ void lookup_u8_avx512(const LookupArgs& args, int64_t begin, int64_t end) noexce
 }
 
 void add_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
-  binary(args, begin, end, [](__m512 a, __m512 b) BW_INLINE_LAMBDA { return _mm512_add_ps(a, b); });
+  const __m512 ka = _mm512_set1_ps(args.ka), kb = _mm512_set1_ps(args.kb), k = _mm512_set1_ps(args.k);
+  binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
+    return _mm512_fmadd_ps(a, ka, _mm512_fmadd_ps(b, kb, k));
+  });
 }
 
 void mul_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
-  binary(args, begin, end, [](__m512 a, __m512 b) BW_INLINE_LAMBDA { return _mm512_mul_ps(a, b); });
+  const __m512 za = _mm512_set1_ps(static_cast<float>(args.qa.zero)), zb = _mm512_set1_ps(static_cast<float>(args.qb.zero));
+  const __m512 k = _mm512_set1_ps(args.k), zero = _mm512_set1_ps(static_cast<float>(args.qy.zero));
+  binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
+    const __m512 product = _mm512_mul_ps(_mm512_sub_ps(a, za), _mm512_sub_ps(b, zb));  // exact
+    return _mm512_add_ps(_mm512_mul_ps(product, k), zero);
+  });
 }
 
 void quantize_u8_avx512(const QuantizeArgs& args, int64_t begin, int64_t end) noexcept {

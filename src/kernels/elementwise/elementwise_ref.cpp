@@ -25,17 +25,50 @@ void binary(const BinaryArgs& args, int64_t begin, int64_t end, F&& f) {
   }
 }
 
+template <class F>
+void binary_u8(const BinaryArgs& args, int64_t begin, int64_t end, F&& f) {
+  const auto *a = static_cast<const uint8_t*>(args.a), *b = static_cast<const uint8_t*>(args.b);
+  auto* dst = static_cast<uint8_t*>(args.dst);
+  const float least = static_cast<float>(args.lo), most = static_cast<float>(args.hi);
+  for (int64_t i = begin; i < end; ++i) {
+    const float v = f(a[i * args.a_step], b[i * args.b_step]);
+    dst[i] = static_cast<uint8_t>(std::lrint(v < least ? least : v > most ? most : v));
+  }
+}
+
 }  // namespace
 
 void lookup_ref(const LookupArgs& args, int64_t begin, int64_t end) noexcept {
   for (int64_t i = begin; i < end; ++i) args.dst[i] = args.table[args.src[i]];
 }
 
-void add_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+void set_add(BinaryArgs& args) noexcept {
+  args.ka = args.qa.scale / args.qy.scale;
+  args.kb = args.qb.scale / args.qy.scale;
+  const float zeros = std::fma(args.ka, static_cast<float>(args.qa.zero), args.kb * static_cast<float>(args.qb.zero));
+  args.k = static_cast<float>(args.qy.zero) - zeros;
+}
+
+void set_mul(BinaryArgs& args) noexcept { args.k = args.qa.scale * args.qb.scale / args.qy.scale; }
+
+void add_u8_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  binary_u8(args, begin, end, [&](int32_t a, int32_t b) {
+    return std::fma(static_cast<float>(a), args.ka, std::fma(static_cast<float>(b), args.kb, args.k));
+  });
+}
+
+void mul_u8_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  binary_u8(args, begin, end, [&](int32_t a, int32_t b) {
+    const float product = static_cast<float>((a - args.qa.zero) * (b - args.qb.zero)) * args.k;
+    return product + static_cast<float>(args.qy.zero);
+  });
+}
+
+void add_float_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   binary(args, begin, end, [](float a, float b) { return a + b; });
 }
 
-void mul_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+void mul_float_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   binary(args, begin, end, [](float a, float b) { return a * b; });
 }
 

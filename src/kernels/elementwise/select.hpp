@@ -19,7 +19,7 @@ struct ElementwiseRow {
 /// Rows of kernels.inc by op, best first; the last of each is the reference.
 struct ElementwiseTable {
   std::vector<ElementwiseRow<LookupArgs>> lookup;
-  std::vector<ElementwiseRow<BinaryArgs>> add, mul;
+  std::vector<ElementwiseRow<BinaryArgs>> add, mul, add_float, mul_float;  // add and mul take u8 only
   std::vector<ElementwiseRow<QuantizeArgs>> quantize;
   std::vector<ElementwiseRow<DequantizeArgs>> dequantize;
   std::vector<ElementwiseRow<RangeArgs>> range;
@@ -29,7 +29,7 @@ const ElementwiseTable& elementwise_kernels();
 
 template <class Args>
 struct ElementwiseChoice {
-  const ElementwiseRow<Args>* row = nullptr;  // never null
+  const ElementwiseRow<Args>* row = nullptr;  // null only for add, mul of other codes than u8
   std::vector<Refusal> refused;
 };
 

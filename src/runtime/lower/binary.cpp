@@ -1,6 +1,6 @@
-// Add and Mul of two quantized tensors: real values are formed, combined and rounded to the result's grid in one pass.
-// Also where one operand is a single number or both have one shape; other broadcasts are left to the general lowering,
-// which gives the same numbers.
+// Add and Mul of two quantized tensors of one shape, or where one is a single number, in one pass over codes. Profile `ort`
+// computes 8-bit codes as ONNX Runtime does (docs Q15). Other profiles, wider codes and other broadcasts form real values
+// in float, combine and round them.
 #include "kernels/elementwise/select.hpp"
 #include "runtime/lowering.hpp"
 
@@ -25,39 +25,49 @@ class BinaryStep : public Step {
 
 Affine affine(const EngineGrid& grid) { return {grid.scale, grid.zero}; }
 
+ElementwiseChoice<BinaryArgs> choose(BinaryArgs& args, bool add, bool as_onnxruntime, Isa cap) {
+  const ElementwiseTable& table = elementwise_kernels();
+  if (!as_onnxruntime) return select_elementwise(add ? table.add_float : table.mul_float, false, cap);
+  (add ? set_add : set_mul)(args);
+  return select_elementwise(add ? table.add : table.mul, true, cap);
+}
+
 Reason lower_binary(Lowering& lowering, const Node& node) {
-  const Tensor &a = *lowering.known(node.input(0)), &b = *lowering.known(node.input(1));
-  const Tensor& y = *lowering.known(node.output());
-  const auto qa = lowering.input_grid(node, 0), qb = lowering.input_grid(node, 1);
-  if (!qa || !qb) return str("input ", qa ? 1 : 0, " is float");
-  const bool single_a = a.elements() == 1, single_b = b.elements() == 1;
-  if ((!single_a && a.shape() != y.shape()) || (!single_b && b.shape() != y.shape()))
-    return str("broadcasts ", to_string(a.shape()), " and ", to_string(b.shape()));
+  const Shape& shape = lowering.known(node.output())->shape();
+  const int64_t count = lowering.known(node.output())->elements();
+  const auto single = [&](size_t i) { return lowering.known(node.input(i))->elements() == 1; };
+  for (size_t i = 0; i < 2; ++i) {
+    if (!lowering.input_grid(node, i)) return str("input ", i, " is float");
+    if (!single(i) && lowering.known(node.input(i))->shape() != shape)
+      return str("broadcasts ", to_string(lowering.known(node.input(0))->shape()), " and ",
+                 to_string(lowering.known(node.input(1))->shape()));
+  }
   const Lowering::Tail tail = lowering.clamp_tail(node.output());
   const auto qy = lowering.output_grid(tail.value);
   if (!qy) return "its result is float";
+  const size_t first = single(0) && !single(1) ? 1 : 0, second = 1 - first;  // set_add: a single number comes second
+  const auto qa = *lowering.input_grid(node, first), qb = *lowering.input_grid(node, second);
 
   // Keep the images' layout: no reordering between residual blocks.
-  const bool last = y.rank() >= 3 && (lowering.prefers_channels_last(node, 0) || lowering.prefers_channels_last(node, 1)) &&
-                    !single_a && !single_b;
+  const bool last = shape.size() >= 3 && !single(0) && !single(1) &&
+                    (lowering.prefers_channels_last(node, 0) || lowering.prefers_channels_last(node, 1));
   const Order order = last ? Order::channels_last : Order::plain;
   auto step = std::make_unique<BinaryStep>();
-  step->args.qa = affine(*qa), step->args.qb = affine(*qb), step->args.qy = affine(*qy);
-  step->args.a_type = qa->type, step->args.b_type = qb->type, step->args.dst_type = qy->type;
-  step->args.a_step = single_a && y.elements() != 1 ? 0 : 1;
-  step->args.b_step = single_b && y.elements() != 1 ? 0 : 1;
+  step->args.qa = affine(qa), step->args.qb = affine(qb), step->args.qy = affine(*qy);
+  step->args.a_type = qa.type, step->args.b_type = qb.type, step->args.dst_type = qy->type;
+  step->args.b_step = single(second) && count != 1 ? 0 : 1;
   step->args.lo = std::max(qy->lo, qy->code(tail.lo));
   step->args.hi = std::min(qy->hi, qy->code(tail.hi));
-  const bool all_u8 = qa->type == DType::u8 && qb->type == DType::u8 && qy->type == DType::u8;
-  const auto& rows = node.is("Add") ? elementwise_kernels().add : elementwise_kernels().mul;
-  const auto choice = select_elementwise(rows, all_u8, lowering.simulated() ? Isa::ref : lowering.options().isa);
+  const bool u8 = qa.type == DType::u8 && qb.type == DType::u8 && qy->type == DType::u8;
+  const auto choice = choose(step->args, node.is("Add"), u8 && lowering.table().profile == Profile::ort,
+                             lowering.simulated() ? Isa::ref : lowering.options().isa);
   step->kernel = choice.row->kernel;
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = choice.row->name;
-  step->info.bytes = a.elements() + b.elements() + y.elements();
-  step->reads = {lowering.codes(node, 0, order), lowering.codes(node, 1, order)};
-  const BufferId out = lowering.make(qy->type, last ? channels_last_shape(y.shape()) : y.shape());
+  step->info.bytes = lowering.known(node.input(0))->elements() + lowering.known(node.input(1))->elements() + count;
+  step->reads = {lowering.codes(node, first, order), lowering.codes(node, second, order)};
+  const BufferId out = lowering.make(qy->type, last ? channels_last_shape(shape) : shape);
   step->writes = {out};
   lowering.add(std::move(step));
   lowering.absorb(tail);
