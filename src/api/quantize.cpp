@@ -19,10 +19,11 @@ Rules with_defaults(Rules rules) {
 void check_any_quantized(const Quantized& result) {
   for (const Decision& decision : result.decisions)
     if (decision.quantized) return;
-  std::string why = "the network has no operators";
+  if (result.decisions.empty()) fail(ErrorCode::usage, "nothing would be quantized: the network has no operators");
+  const Decision* told = &result.decisions.front();  // the operator of which most would expect it
   for (const Decision& decision : result.decisions)
-    if (decision.op == "Conv" || decision.op == "Gemm" || decision.op == "MatMul") why = decision.name + ": " + decision.why;
-  fail(ErrorCode::usage, "nothing would be quantized (", why, ")");
+    if (decision.op == "Conv" || decision.op == "Gemm" || decision.op == "MatMul") told = &decision;
+  fail(ErrorCode::usage, "nothing would be quantized; '", told->name, "' (", told->op, "): ", told->why);
 }
 
 }  // namespace

@@ -76,6 +76,15 @@ void apply_edges(const Model& model, const Rules& rules, std::vector<Choice>& ch
   apply_edge(choices[layers.back()], rules.last, "last");
 }
 
+// Operators that dynamic quantization could take but by default does not have a reason of their own.
+std::string not_asked_for(const Node& node, const Rules& rules) {
+  const std::vector<std::string> usual = default_dynamic_operators();
+  if (rules.method == Method::dynamic && std::find(usual.begin(), usual.end(), node.op) == usual.end())
+    for (const DynamicChoice& choice : dynamic_operators())
+      if (choice.op == node.op) return std::string(choice.why);
+  return "its operator type was not asked for";
+}
+
 }  // namespace
 
 std::vector<Choice> choose(const Model& model, const Rules& rules) {
@@ -86,7 +95,7 @@ std::vector<Choice> choose(const Model& model, const Rules& rules) {
     const auto& types = rules.operators;
     if (!types.empty() && std::find(types.begin(), types.end(), node.op) == types.end()) {
       choice.allowed = false;
-      choice.why = "its operator type was not asked for";
+      choice.why = not_asked_for(node, rules);
     }
     choices.push_back(std::move(choice));
   }
