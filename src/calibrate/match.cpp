@@ -42,14 +42,13 @@ bool glob_match(std::string_view pattern, std::string_view text) {
 namespace {
 
 constexpr DynamicChoice kDynamic[] = {
-    {"MatMul", "transformers wait for weights from memory: int8 weights are a quarter of the bytes, and activation ranges "
-               "vary from text to text"},
+    {"MatMul", "transformers wait for weights from memory; activation ranges vary from text to text"},
     {"Gemm", "fully connected layers wait for weights from memory, like MatMul"},
     {"LSTM", "recurrent networks wait for weights from memory at every time step"},
     {"GRU", "recurrent networks wait for weights from memory at every time step"},
     {"RNN", "recurrent networks wait for weights from memory at every time step"},
-    {"Conv", "convolutions are bound by activations: static quantization suits them better, so only when named"},
-    {"Gather", "embedding tables are read one row at a time: smaller files but no speed, so only when named"},
+    {"Conv", "bound by activations: static quantization suits convolutions better, so only when named"},
+    {"Gather", "embedding tables are read a row at a time: smaller files but no speed, so only when named"},
 };
 
 }  // namespace

@@ -167,7 +167,7 @@ TEST(Place, DynamicTakesProductsAndSaysWhyNotConvolutions) {
   const Placement p = place(net.model, rules);
   EXPECT_EQ(entries(p), "fc.in0! fc.in1");
   EXPECT_EQ(p.wishes.at({net.node("fc"), Side::input, 1}).axis, 1);
-  EXPECT_EQ(why(p, "conv"), "-convolutions are bound by activations: static quantization suits them better, so only when named");
+  EXPECT_EQ(why(p, "conv"), "-bound by activations: static quantization suits convolutions better, so only when named");
 }
 
 TEST(Place, WeightOnlyGroupsLieAlongTheSummedAxis) {

@@ -21,7 +21,7 @@ for op in MatMul Gemm LSTM GRU RNN; do makes "1 x $op: " ${op,,}.onnx --mode dyn
 for op in MatMul Gemm Conv LSTM GRU RNN Gather; do
   for weights in int8 uint8 fp16 int8/tensor; do makes "1 x $op: " ${op,,}.onnx --mode dynamic --operators $op --weights $weights; done
 done
-expect 2 "bitwright: conv.onnx: nothing would be quantized; 'conv' (Conv): convolutions are bound by activations: static quantization suits them better, so only when named" \
+expect 2 "bitwright: conv.onnx: nothing would be quantized; 'conv' (Conv): bound by activations: static quantization suits convolutions better, so only when named" \
   quantize conv.onnx -o out.onnx --mode dynamic
 for op in MatMul Gemm; do makes "1 x $op: " ${op,,}.onnx --mode dynamic --per-row; done
 

@@ -62,10 +62,20 @@ std::string values_text(const Args& args, const Model& model) {
 
 std::string steps_text(const Model& model, const std::string& target) {
   const auto program = Program::compile(model, {.target = target_named(target, model)});
-  TextTable table({"step", "kernel", "integers", "exact", "notes"});
-  for (const StepInfo& step : program->steps(program->default_shapes()))
-    table.row({step.name, step.kernel, step.integer ? "yes" : "", step.exact ? "" : "not across instruction sets", join(step.notes, "; ")});
-  return "\n" + table.text();
+  TextTable table({"step", "kernel", "in integers", "exact"});
+  std::vector<std::pair<std::string, std::vector<std::string>>> notes;  // steps with the same note stand in one line
+  for (const StepInfo& step : program->steps(program->default_shapes())) {
+    table.row({step.name, step.kernel, step.integer ? "yes" : "", step.exact ? "yes" : "not across instruction sets"});
+    for (const std::string& note : step.notes) {
+      auto at = std::find_if(notes.begin(), notes.end(), [&](const auto& n) { return n.first == note; });
+      if (at == notes.end()) at = notes.insert(at, {note, {}});
+      at->second.push_back(step.name);
+    }
+  }
+  std::string text = "\n" + table.text() + (notes.empty() ? "" : "\n");
+  for (const auto& [note, steps] : notes)
+    text += str(note, "\n    ", steps.front(), steps.size() > 1 ? str(" and ", steps.size() - 1, " more") : std::string(), "\n");
+  return text;
 }
 
 // Every place of the table: whose value, on which grid; with --values its codes.
