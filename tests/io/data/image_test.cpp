@@ -182,6 +182,9 @@ TEST(ImageFolder, DamagedAndUnequalImagesAreRefused) {
   folder.write("a.png", tiny_png());
   folder.write("b.png", tiny_png().substr(0, 50));
   EXPECT_EQ(read_error(folder, folder.path()), "b.png: the image is damaged (a chunk is cut short)");
+  // Where the end should be: the header of a chunk of 2 GB, which stb would make room for.
+  folder.write("b.png", tiny_png().substr(0, tiny_png().size() - 12) + std::string("\x7f\xff\xff\xffIDAT", 8));
+  EXPECT_EQ(read_error(folder, folder.path()), "b.png: the image is damaged (a chunk is cut short)");
   folder.write("b.png", "GIF89a");
   EXPECT_EQ(read_error(folder, folder.path()), "b.png: is not a JPEG or PNG image");
   folder.write("b.png", "");
