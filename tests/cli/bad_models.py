@@ -85,3 +85,5 @@ external("far.onnx", location="secret.bin", offset=(1 << 63) - 8, length=32)
 external("before.onnx", location="secret.bin", offset=-8, length=32)
 external("words.onnx", location="secret.bin", offset="many")
 external("nowhere.onnx", offset=0)
+matmul("overlap.onnx", tensor("w", [2, 2], external={"location": "secret.bin", "offset": 8, "length": 16}),
+       tensor("v", [4, 2], external={"location": "secret.bin"}))

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -45,13 +46,16 @@ TEST(FileWriter, AppearsWholeOrNotAtAll) {
 }
 
 TEST(FileWriter, LeavesDevicesWhereTheyAre) {
-  FileWriter null("/dev/null");
-  null.write("x");
-  null.commit();
-  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
-  FileWriter full("/dev/full");
-  full.write("x");
-  EXPECT_THROW(full.commit(), Error);
+  // By way of /proc: no fault of FileWriter could put a file in a device's place.
+  const int null = ::open("/dev/null", O_WRONLY), full = ::open("/dev/full", O_WRONLY);
+  FileWriter devours("/proc/self/fd/" + std::to_string(null));
+  devours.write("x");
+  EXPECT_NO_THROW(devours.commit());
+  FileWriter fails("/proc/self/fd/" + std::to_string(full));
+  fails.write("x");
+  EXPECT_THROW(fails.commit(), Error);
+  ::close(null);
+  ::close(full);
 }
 
 TEST(Tensor, ByteCountsThatOverflowAreRefused) {
