@@ -77,8 +77,8 @@ std::map<std::string, std::string> manifest(const Quantized& quantized);
 /// Model and data must outlive them.
 Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch);
 
-/// Random inputs that fit the program: normal numbers for floats, small ones for integers; the same for equal seeds.
-std::vector<Tensor> random_inputs(std::span<const Port> inputs, int64_t batch, uint64_t seed);
+/// Random inputs of the program's default shapes: normal numbers for floats, small ones for integers; the same for equal seeds.
+std::vector<Tensor> random_inputs(const Program& program, int64_t batch, uint64_t seed, int64_t length = 0);
 
 // ---- The six steps as PyTorch names them (mission A1.10): fuse, add_quant_stubs, set_qconfig, prepare, calibrate, convert
 

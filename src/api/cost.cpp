@@ -20,8 +20,8 @@ double bit_operations(const Model& model, const Uses& uses, const StepInfo& step
 
 }  // namespace
 
-Cost cost_of(const Program& program, int64_t extent) {
-  const std::vector<Shape> shapes = program.default_shapes(extent);
+Cost cost_of(const Program& program, int64_t length) {
+  const std::vector<Shape> shapes = program.default_shapes(1, length);
   const Model& model = program.model();
   const Uses uses(model.graph);
   Cost cost;
@@ -38,9 +38,9 @@ Cost cost_of(const Program& program, int64_t extent) {
 }
 
 Latency measure_latency(const std::shared_ptr<const Program>& program, int threads, int64_t batch, double seconds,
-                        Sink* sink) {
+                        Sink* sink, int64_t length) {
   using Clock = std::chrono::steady_clock;
-  const std::vector<Tensor> inputs = random_inputs(program->inputs(), batch, 1);
+  const std::vector<Tensor> inputs = random_inputs(*program, batch, 1, length);
   Run run(program, {threads});
   run(inputs);
   std::vector<double> times;

@@ -15,8 +15,8 @@ struct Cost {
   double integer_share() const { return macs > 0 ? static_cast<double>(integer_macs) / static_cast<double>(macs) : 0; }
 };
 
-/// For one record; free extents other than the first count as `extent`.
-Cost cost_of(const Program& program, int64_t extent = 1);
+/// For one record; free extents other than the first count as `length` (0: as in Program::default_shapes).
+Cost cost_of(const Program& program, int64_t length = 0);
 
 struct Latency {
   double median_ms = 0, least_ms = 0;  // of one run
@@ -24,6 +24,6 @@ struct Latency {
 };
 /// Runs on random inputs for about `seconds` after a warm-up.
 Latency measure_latency(const std::shared_ptr<const Program>& program, int threads, int64_t batch, double seconds,
-                        Sink* sink = nullptr);
+                        Sink* sink = nullptr, int64_t length = 0);
 
 }  // namespace bitwright

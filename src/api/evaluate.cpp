@@ -128,7 +128,7 @@ bool fit(const Port& port, Tensor& tensor) {
 
 int64_t batch_of(std::span<const Port> inputs, int64_t wanted) {
   for (const Port& port : inputs)
-    if (port.has_shape && !port.shape.empty() && port.shape[0] >= 0) return std::max<int64_t>(1, port.shape[0]);
+    if (port.has_shape && !port.shape.empty()) return port.shape[0] < 0 ? wanted : std::max<int64_t>(1, port.shape[0]);
   return wanted;
 }
 

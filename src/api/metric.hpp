@@ -39,7 +39,7 @@ struct EvaluateOptions {
 /// them, else by position. Axes of extent 1 are added or dropped where the network's shape asks for it. Error{mismatch}
 /// names the input that the data lack or the size that does not fit.
 std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs, const Dataset& data, const Batch& batch);
-/// Records per run: `wanted` when the first extent of the inputs is free, else that extent.
+/// Records per run: `wanted` when the first extent of the first input that has one is free, else that extent.
 int64_t batch_of(std::span<const Port> inputs, int64_t wanted);
 
 /// Runs the program over all records; one with state over each sequence, step by step (Dataset::begins_sequence), sequences

@@ -71,17 +71,15 @@ Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data
   return result;
 }
 
-std::vector<Tensor> random_inputs(std::span<const Port> inputs, int64_t batch, uint64_t seed) {
+std::vector<Tensor> random_inputs(const Program& program, int64_t batch, uint64_t seed, int64_t length) {
   std::mt19937_64 engine(seed);
   const auto unit = [&] { return static_cast<float>(engine() >> 40) * 0x1p-24f; };
   std::vector<Tensor> tensors;
-  for (const Port& port : inputs) {
-    Shape shape = port.shape;
-    for (int64_t& extent : shape)
-      if (extent < 0) extent = batch;
-    Tensor tensor(port.dtype, shape);
-    if (is_float(port.dtype) || is_integer(port.dtype))
-      dispatch(port.dtype, [&]<class T>(T*) {
+  const std::vector<Shape> shapes = program.default_shapes(batch, length);
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    Tensor tensor(program.inputs()[i].dtype, shapes[i]);
+    if (is_float(tensor.dtype()) || is_integer(tensor.dtype()))
+      dispatch(tensor.dtype(), [&]<class T>(T*) {
         for (T& v : tensor.values<T>()) {
           const float x = unit() + unit() + unit() + unit() - 2;
           if constexpr (std::is_integral_v<T>) v = static_cast<T>(x > 0);

@@ -124,7 +124,7 @@ std::string check_written(const Model& model, const std::string& path) {
   std::vector<Tensor> inputs, want;
   try {
     before = Program::compile(model, {});
-    inputs = random_inputs(before->inputs(), 1, 1);
+    inputs = random_inputs(*before, 1, 1);
     want = outputs_of(before, inputs);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::cancelled) throw;

@@ -86,7 +86,7 @@ Placement place_without_data(Model model, const Rules& rules, const std::vector<
     }
     if (!places.empty()) why = str(choice.weight.format->name, " weights");
     if (!places.empty() && rules.method == Method::dynamic && multiplies_codes(node, choice)) {
-      model.quantization.at[{node.id, Side::input, 0}] = at_run(choice, rules.per_row);
+      model.quantization.at[{node.id, Side::input, 0}] = at_run(choice, rules.per_row && !node.is("Conv"));
       if (is_recurrent(node)) model.quantization.at[{node.id, Side::inner, 0}] = at_run(choice, rules.per_row);
       why += str(", activations at run time: ", dynamic_reason(node));
     }

@@ -76,11 +76,6 @@ Lowering::Lowering(const Model& model, const CompileOptions& options, std::span<
                    SharedConstants& shared)
     : model_(model), options_(options), plan_(plan), shared_(shared), uses_(model.graph),
       tapped_(options.taps.begin(), options.taps.end()) {
-  for (const auto& [id, value] : graph().values())
-    if (value.is_constant()) known_[id] = value.constant;
-  for (const Node& node : graph().nodes)
-    for (size_t i = 0; i < node.outputs.size(); ++i)
-      producer_[node.outputs[i]] = {node.id, Side::output, static_cast<uint16_t>(i)};
   for (size_t i = 0; i < graph().inputs.size(); ++i) {
     const ValueId id = graph().inputs[i];
     producer_[id] = {kGraphInput, Side::output, static_cast<uint16_t>(i)};
@@ -90,19 +85,47 @@ Lowering::Lowering(const Model& model, const CompileOptions& options, std::span<
 }
 
 void Lowering::run() {
-  for (const Node& node : graph().nodes) {
-    if (fold(node)) {
-      done_.insert(node.id);
-    } else {
-      infer(node);
+  arrange(graph());
+  for (size_t i = 0; i < graph().inputs.size(); ++i) define_raw(graph().inputs[i], plan_.inputs[i]);
+  for (const Item& item : order_) {
+    if (item.taken) {
+      for (size_t i = 0; i < item.node->outputs.size(); ++i)
+        define_raw(item.node->outputs[i], value_floats(item.taken->outputs[i]));
+    } else if (!done_.count(item.node->id)) {
+      lower(*item.node);
     }
   }
-  for (size_t i = 0; i < graph().inputs.size(); ++i) define_raw(graph().inputs[i], plan_.inputs[i]);
-  for (const Node& node : graph().nodes)
-    if (!done_.count(node.id)) lower(node);
   for (const ValueId id : graph().outputs) plan_.outputs.push_back(value_floats(id));
   for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
   for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
+}
+
+void Lowering::arrange(const Graph& scope) {
+  for (const auto& [id, value] : scope.values())
+    if (value.is_constant()) known_[id] = value.constant;
+  for (const Node& node : scope.nodes)
+    for (size_t i = 0; i < node.outputs.size(); ++i)
+      producer_[node.outputs[i]] = {node.id, Side::output, static_cast<uint16_t>(i)};
+  for (const Node& node : scope.nodes) {
+    if (fold(node) || take_branch(node)) continue;
+    infer(node);
+    order_.push_back({&node});
+  }
+}
+
+/// An If whose condition these shapes decide: its branch is lowered as if it stood in the If's place.
+bool Lowering::take_branch(const Node& node) {
+  const Tensor* condition = node.is("If") ? constant(node.input(0)) : nullptr;
+  if (!condition || condition->elements() != 1 || input_entry(node, 0)) return false;
+  const auto at = node.attributes.find(value_as_int(*condition, 0) != 0 ? "then_branch" : "else_branch");
+  const auto* branch = at == node.attributes.end() ? nullptr : std::get_if<std::shared_ptr<Graph>>(&at->second);
+  if (!branch || !*branch || (*branch)->outputs.size() < node.outputs.size()) return false;
+  arrange(**branch);
+  for (size_t i = 0; i < node.outputs.size(); ++i)
+    if (const Tensor* made = known((*branch)->outputs[i]))
+      define_known(node.outputs[i], output_entry(node.outputs[i]) ? Tensor::described(made->dtype(), made->shape()) : *made);
+  order_.push_back({&node, branch->get()});
+  return true;
 }
 
 void Lowering::lower(const Node& node) {
@@ -122,7 +145,7 @@ void Lowering::lower(const Node& node) {
 
 bool Lowering::has_stored_parameters(const Node& node) const {
   for (size_t i = 1; i < node.inputs.size(); ++i)
-    if (node.inputs[i] != ValueId::none && constant(node.inputs[i]) && !graph().value(node.inputs[i]).is_constant())
+    if (node.inputs[i] != ValueId::none && constant(node.inputs[i]) && !graph().constant(node.inputs[i]))
       return false;
   return true;
 }

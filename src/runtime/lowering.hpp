@@ -134,6 +134,8 @@ class Lowering {
     Form raw, floats, codes;
   };
 
+  void arrange(const Graph& scope);
+  bool take_branch(const Node& node);
   void lower(const Node& node);
   bool has_stored_parameters(const Node& node) const;
   bool fold(const Node& node);
@@ -153,6 +155,12 @@ class Lowering {
   std::unordered_map<ValueId, Tensor> known_;
   std::unordered_map<ValueId, Forms> forms_;
   std::map<Site, Forms> site_forms_;
+  /// What to lower, in order: nodes, those of the branch that an If takes among them, and then what the If makes of it.
+  struct Item {
+    const Node* node;
+    const Graph* taken = nullptr;
+  };
+  std::vector<Item> order_;
   std::unordered_map<ValueId, Site> producer_;
   std::unordered_set<NodeId> done_;
   std::unordered_set<ValueId> tapped_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
 
@@ -175,14 +176,39 @@ Program::Memory Program::memory(std::span<const Shape> shapes) const {
   return memory;
 }
 
-std::vector<Shape> Program::default_shapes(int64_t extent) const {
+namespace {
+
+std::vector<Shape> shapes_with(const std::vector<Port>& inputs, int64_t batch, int64_t length) {
+  int64_t batch_symbol = 0;
+  for (const Port& port : inputs)
+    if (batch_symbol == 0 && !port.shape.empty() && port.shape[0] < 0) batch_symbol = port.shape[0];
   std::vector<Shape> shapes;
-  for (const Port& port : state_->inputs) {
+  for (const Port& port : inputs) {
     shapes.push_back(port.shape);
     for (int64_t& d : shapes.back())
-      if (d < 0) d = extent;
+      if (d < 0) d = d == batch_symbol ? batch : length;
   }
   return shapes;
+}
+
+}  // namespace
+
+std::vector<Shape> Program::default_shapes(int64_t batch, int64_t length) const {
+  constexpr int64_t kLongest = 4096;
+  if (length > 0) return shapes_with(state_->inputs, batch, length);
+  const std::vector<Shape> least = shapes_with(state_->inputs, batch, 1);
+  std::exception_ptr first;
+  for (length = 1; length <= kLongest; length *= 2) {
+    const std::vector<Shape> shapes = shapes_with(state_->inputs, batch, length);
+    try {
+      plan(shapes);
+      return shapes;
+    } catch (const Error&) {
+      if (!first) first = std::current_exception();
+      if (shapes == least && length > 1) break;  // there is no symbol to try
+    }
+  }
+  std::rethrow_exception(first);
 }
 
 }  // namespace bitwright

@@ -93,8 +93,9 @@ class Program {
     int64_t arena = 0, weights = 0;
   };
   Memory memory(std::span<const Shape> shapes) const;
-  /// Shapes of inputs() with every unknown extent replaced by `extent`.
-  std::vector<Shape> default_shapes(int64_t extent = 1) const;
+  /// Shapes of inputs() to try the program on: the symbol that comes first along a first axis is `batch`, all others are
+  /// `length`; 0: the least power of two that the network takes. Throws what compiling throws if none up to 4096 does.
+  std::vector<Shape> default_shapes(int64_t batch = 1, int64_t length = 0) const;
 
  private:
   Program();

@@ -19,7 +19,7 @@ class Pictures : public Dataset {
  public:
   explicit Pictures(const Model& model, int64_t n = 64) : run_(Program::compile(model, {.target = Target::floating})) {
     for (int64_t i = 0; i < n; ++i) {
-      images_.push_back(random_inputs(run_.program().inputs(), 1, static_cast<uint64_t>(i))[0]);
+      images_.push_back(random_inputs(run_.program(), 1, static_cast<uint64_t>(i))[0]);
       const Tensor scores = run_({images_.back()})[0];
       const auto values = scores.values<float>();
       labels_.push_back(std::max_element(values.begin(), values.end()) - values.begin());

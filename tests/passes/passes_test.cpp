@@ -227,6 +227,30 @@ TEST(DeadCode, RemovesChainsThatNobodyReads) {
               "graph \"g\" {\n  input x: f32[2]\n  y: f32[2] = Relu(x)\n  output y\n}\n");
 }
 
+TEST(ConstantFolding, ReadsTheKnownExtentsOfAnInputWithSymbols) {
+  const char* const text = R"(graph "g" {
+  input x: f32[2,N,8]
+  const first: i64[] = {0}
+  const batch: i64[] = {1}
+  const start: i64[1] = {2}
+  const end: i64[1] = {3}
+  s: i64[3] = Shape(x)
+  two: i64[] = Gather(s, first)
+  n: i64[] = Gather(s, batch)
+  eight: i64[1] = Slice(s, start, end)
+  output two
+  output n
+  output eight
+}
+)";
+  const Model folded = run_pass("constant_folding", parse_model(text));
+  const auto constant = [&](size_t output) { return folded.graph.constant(folded.graph.outputs[output]); };
+  ASSERT_TRUE(constant(0) && constant(2));
+  EXPECT_EQ(value_as_int(*constant(0), 0), 2);
+  EXPECT_EQ(value_as_int(*constant(2), 0), 8);
+  EXPECT_EQ(constant(1), nullptr);  // the symbol
+}
+
 TEST(InlineIf, TakesTheBranchOfAConstantCondition) {
   expect_pass("inline_if", R"(graph "g" {
   input x: f32[2]

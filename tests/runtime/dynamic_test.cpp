@@ -1,4 +1,5 @@
-// Dynamic quantization against its definition: DynamicQuantizeLinear, MatMulInteger, Cast, Mul, Add, written out.
+// Dynamic quantization against its definition: DynamicQuantizeLinear, MatMulInteger or ConvInteger, Cast, Mul, Add, written
+// out.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -77,6 +78,82 @@ TEST(DynamicMatMul, AllZeroInputGivesTheBias) {
   const Tensor y = run({d.x})[0];
   for (size_t i = 0; i < static_cast<size_t>(y.elements()); ++i)
     EXPECT_EQ(y.values<float>()[i], d.bias.values<float>()[i % kCols]);
+}
+
+struct DynamicConv {
+  Model model;
+  Tensor x, bias, codes;
+  std::vector<float> scales;
+  int64_t stride;
+
+  /// Padding 1 on all sides.
+  DynamicConv(Shape input, Shape weights, int64_t group, int64_t step)
+      : x(DType::f32, input), bias(DType::f32, {weights[0]}), codes(DType::i8, weights), stride(step) {
+    std::mt19937 random(13);
+    std::normal_distribution<float> normal(0.3f);
+    std::uniform_int_distribution<int> code(-128, 127);
+    for (float& v : x.values<float>()) v = normal(random);
+    for (float& v : bias.values<float>()) v = normal(random);
+    for (int8_t& v : codes.values<int8_t>()) v = static_cast<int8_t>(code(random));
+    for (int64_t c = 0; c < weights[0]; ++c) scales.push_back(0.001f + std::abs(normal(random)) / 100);
+    Graph& g = model.graph;
+    const ValueId in = g.add_value("x", DType::f32), out = g.add_value("y");
+    const Grid grid = channel_grid(format_named("int8"), 0, scales);
+    const ValueId w = g.add_constant("w", dequantize(codes, grid)), b = g.add_constant("b", bias);
+    Node& conv = g.add_node("Conv", {in, w, b}, {out}, "conv");
+    const size_t spatial = input.size() - 2;
+    conv.attributes["pads"] = std::vector<int64_t>(2 * spatial, 1);
+    conv.attributes["strides"] = std::vector<int64_t>(spatial, step);
+    conv.attributes["group"] = group;
+    g.inputs = {in}, g.outputs = {out};
+    Entry& quantized = model.quantization.at[{conv.id, Side::input, 1}];
+    quantized.chain = {grid}, quantized.codes = codes;
+    model.quantization.at[{conv.id, Side::input, 0}].when = When::at_run;
+  }
+
+  /// Element [n, oc, i] of a 1-D convolution by the definition.
+  float expected(int64_t n, int64_t oc, int64_t i) const {
+    float lo = 0, hi = 0;
+    for (const float v : x.values<float>()) lo = std::min(lo, v), hi = std::max(hi, v);
+    const float scale = (hi - lo) / 255, zero = std::nearbyint(-lo / scale);
+    int64_t acc = 0;
+    for (int64_t c = 0; c < x.dim(1); ++c)
+      for (int64_t k = 0; k < codes.dim(2); ++k) {
+        const int64_t at = i * stride + k - 1;
+        if (at < 0 || at >= x.dim(2)) continue;
+        const float v = x.values<float>()[static_cast<size_t>((n * x.dim(1) + c) * x.dim(2) + at)];
+        const auto q = static_cast<int64_t>(std::min(std::max(std::nearbyint(v / scale) + zero, 0.0f), 255.0f) - zero);
+        acc += q * codes.values<int8_t>()[static_cast<size_t>((oc * x.dim(1) + c) * codes.dim(2) + k)];
+      }
+    return static_cast<float>(acc) * (scale * scales[static_cast<size_t>(oc)]) + bias.values<float>()[static_cast<size_t>(oc)];
+  }
+  Tensor run(CompileOptions options) const {
+    const auto program = Program::compile(model, options);
+    bool integer = false;
+    for (const StepInfo& step : program->steps(std::vector<Shape>{x.shape()})) integer = integer || step.integer;
+    EXPECT_TRUE(integer);
+    bitwright::Run runner(program, {.threads = 2});
+    return runner({x})[0].clone();
+  }
+};
+
+TEST(DynamicConv, EqualsTheOperatorsInOneDimension) {
+  const DynamicConv d({2, 5, 11}, {7, 5, 3}, 1, 2);
+  const Tensor y = d.run({});
+  ASSERT_EQ(y.shape(), (Shape{2, 7, 6}));
+  for (int64_t n = 0; n < 2; ++n)
+    for (int64_t c = 0; c < 7; ++c)
+      for (int64_t i = 0; i < 6; ++i)
+        EXPECT_EQ(y.values<float>()[static_cast<size_t>((n * 7 + c) * 6 + i)], d.expected(n, c, i)) << n << "," << c << "," << i;
+}
+
+TEST(DynamicConv, AllInstructionSetsAndTheSimulationAgree) {
+  const DynamicConv cases[] = {DynamicConv({2, 16, 9, 8}, {20, 16, 3, 3}, 1, 1), DynamicConv({1, 12, 7, 7}, {12, 1, 3, 3}, 12, 2),
+                               DynamicConv({1, 12, 7, 7}, {24, 3, 3, 3}, 4, 1), DynamicConv({3, 4, 20}, {6, 4, 3}, 1, 1)};
+  for (const DynamicConv& d : cases) {
+    const Tensor wanted = d.run({.target = Target::simulated});
+    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) EXPECT_TRUE(identical(d.run({.isa = isa}), wanted)) << name_of(isa);
+  }
 }
 
 }  // namespace

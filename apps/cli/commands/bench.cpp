@@ -8,14 +8,14 @@ namespace {
 struct Args {
   std::vector<std::string> models;
   std::string target = "auto";
-  int64_t batch = 1;
+  int64_t batch = 1, length = 0;
   double seconds = 1;
   bool layers = false;
   StateArgs state;
 };
 
-TextTable layer_table(const Loaded& loaded, int threads, int64_t batch) {
-  const std::vector<Tensor> inputs = random_inputs(loaded.program->inputs(), batch, 1);
+TextTable layer_table(const Loaded& loaded, int threads, int64_t batch, int64_t length) {
+  const std::vector<Tensor> inputs = random_inputs(*loaded.program, batch, 1, length);
   std::vector<Shape> shapes;
   for (const Tensor& input : inputs) shapes.push_back(input.shape());
   const std::vector<StepInfo> steps = loaded.program->steps(shapes);
@@ -63,12 +63,12 @@ void run_bench(const Args& args, const Context& c) {
   for (const std::string& path : args.models) {
     const Loaded loaded = load_program(path, args.target, args.state, c.sink);
     Benched b{path, std::string(name_of(loaded.program->options().target)), batch_of(loaded.program->inputs(), args.batch)};
-    b.latency = in_model(path, [&] { return measure_latency(loaded.program, c.threads, b.batch, args.seconds, c.sink); });
-    b.cost = cost_of(*loaded.program);
+    b.latency = in_model(path, [&] { return measure_latency(loaded.program, c.threads, b.batch, args.seconds, c.sink, args.length); });
+    b.cost = cost_of(*loaded.program, args.length);
     table.row(cells(b));
     Document entry = document(b);
     if (args.layers) {
-      const TextTable steps = layer_table(loaded, c.threads, b.batch);
+      const TextTable steps = layer_table(loaded, c.threads, b.batch, args.length);
       layers += str("\n", path, "\n", steps.text());
       entry.set("layers", steps.document());
     }
@@ -83,6 +83,7 @@ Action declare(Options& o) {
   o.positionals("MODEL", args->models, "networks (.onnx)");
   o.option("--target", args->target, "auto, float, simulated, integer, or onnxruntime (in float what its session leaves in float)");
   o.option("--batch", args->batch, "records per run");
+  o.option("--length", args->length, "free extents other than the batch, e.g. words in a sentence (0: the least that runs)");
   o.option("--seconds", args->seconds, "to spend on each model");
   args->state.declare(o);
   o.flag("--layers", args->layers, "time of every step, too");

@@ -63,7 +63,7 @@ void explain_layer(const ExplainArgs& args, const Context& c) {
     batches = batches_of(model, *data, 16, 16);
   } else {
     const auto program = Program::compile(model, {.target = Target::simulated});
-    batches = {1, [program](int64_t) { return random_inputs(program->inputs(), 1, 1); }};
+    batches = {1, [program](int64_t) { return random_inputs(*program, 1, 1); }};
   }
   const Dataflow f = in_model(path, [&] { return layer_dataflow(model, args.words[1], batches); });
   const TextTable table = steps(f);

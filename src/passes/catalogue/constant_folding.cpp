@@ -1,4 +1,4 @@
-// op(constants) = constant, and Shape(x) = constant where the shape of x is known. Quantized constants follow a Transpose
+// op(constants) = constant, and Shape(x) = constant where the shape of x is known, or as much of it as is read. Quantized constants follow a Transpose
 // or Reshape with their codes; other operators on them are left alone.
 #include <algorithm>
 
@@ -26,6 +26,7 @@ class ConstantFolder {
   Rewriter r_;
   PassReport& report_;
   std::unordered_map<ValueId, Tensor> described_;  // types and shapes known so far
+  std::unordered_map<ValueId, Tensor> extents_;    // shapes of inputs and parts of them, -1 for what only a run knows
 
   void note(ValueId id) {
     const Value& value = r_.graph().value(id);
@@ -62,8 +63,9 @@ class ConstantFolder {
     const Op* op = find_op(node.domain, node.op);
     std::vector<Tensor> inputs, outputs;
     bool constant = false;
-    if (!op || !op->run || has_nested(node) || !gather(node, inputs, constant)) return;
+    if (!op || !op->run || has_nested(node)) return;
     try {
+      if (fold_extents(node) || !gather(node, inputs, constant)) return;
       if (!infer_outputs(node, inputs, outputs) && !constant) return;
       if (node.is("Shape") && !constant) return fold_shape(node, inputs[0]);
       for (size_t i = 0; i < outputs.size(); ++i)
@@ -87,12 +89,39 @@ class ConstantFolder {
     return false;
   }
 
-  void fold_shape(const Node& node, const Tensor& x) {
-    const int64_t rank = x.rank();
+  static Tensor shape_part(const Node& node, const Shape& shape) {
+    const auto rank = static_cast<int64_t>(shape.size());
     auto clamp = [&](int64_t axis) { return std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank); };
     const int64_t start = clamp(node.attr_int("start", 0)), end = clamp(node.attr_int("end", rank));
-    const Shape part(x.shape().begin() + start, x.shape().begin() + std::max(start, end));
-    finish(node, {Tensor::of<int64_t>({static_cast<int64_t>(part.size())}, part)});
+    const Shape part(shape.begin() + start, shape.begin() + std::max(start, end));
+    return Tensor::of<int64_t>({static_cast<int64_t>(part.size())}, part);
+  }
+
+  void fold_shape(const Node& node, const Tensor& x) { finish(node, {shape_part(node, x.shape())}); }
+
+  /// Gather(Shape(x), i) and Slice(Shape(x), ...) = constant, x an input with symbols among its extents, where what is read
+  /// is no symbol.
+  bool fold_extents(const Node& node) {
+    if (node.is("Shape") && r_.is_graph_input(node.input(0))) {
+      const Value& x = r_.graph().value(node.input(0));
+      Shape shape = x.shape;
+      for (int64_t& extent : shape) extent = std::max<int64_t>(extent, -1);
+      if (x.has_shape) extents_[node.output()] = shape_part(node, shape);
+      return false;
+    }
+    const auto at = node.inputs.empty() ? extents_.end() : extents_.find(node.input(0));
+    if (at == extents_.end() || !(node.is("Gather") || node.is("Slice"))) return false;
+    std::vector<Tensor> inputs = {at->second};
+    for (size_t i = 1; i < node.inputs.size(); ++i) {
+      const Tensor* held = node.input(i) == ValueId::none ? nullptr : r_.graph().constant(node.input(i));
+      if (!held && node.input(i) != ValueId::none) return false;
+      inputs.push_back(held ? *held : Tensor());
+    }
+    const std::vector<Tensor> results = evaluate(node, inputs);
+    const std::vector<int64_t> read = values_as_int(results[0]);
+    const bool known = std::all_of(read.begin(), read.end(), [](int64_t extent) { return extent >= 0; });
+    if (known) finish(node, results);
+    return known;
   }
 
   void finish(const Node& node, const std::vector<Tensor>& results) {

@@ -1,43 +1,10 @@
 // Convolution on codes, channels last. Dense, grouped and depthwise come from one kernel table; transposed has its own
 // reference.
-#include "kernels/conv/conv.hpp"
-#include "ops/window.hpp"
+#include "runtime/convolution.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
 namespace {
-
-/// What the kernels take: 1-D becomes 2-D with a height of 1.
-ConvShape conv_shape(const Node& node, const Tensor& x, const Tensor& w, const Tensor& y, bool transposed) {
-  const OpContext context(node, {}, true);
-  const Shape kernel(w.shape().begin() + 2, w.shape().end());
-  const Window v = transposed ? read_transposed_window(context, x.shape(), kernel) : read_window(context, x.shape(), kernel);
-  return {.n = x.dim(0), .h = v.in[1], .w = v.in[2], .c = x.dim(1), .oh = v.out[1], .ow = v.out[2], .oc = y.dim(1),
-          .kh = v.kernel[1], .kw = v.kernel[2], .groups = node.attr_int("group", 1), .stride_h = v.stride[1],
-          .stride_w = v.stride[2], .dilation_h = v.dilation[1], .dilation_w = v.dilation[2], .pad_top = v.pad[1],
-          .pad_left = v.pad[2]};
-}
-
-/// ONNX [oc, c/groups, kh, kw] (transposed: [c, oc/groups, kh, kw]) -> [oc, kh, kw, c/groups].
-Tensor channels_last_weights(const Tensor& w, const ConvShape& s, bool transposed) {
-  const int64_t inner = s.c / s.groups, outer = s.oc / s.groups, taps = s.kh * s.kw;
-  Tensor result(w.dtype(), {s.oc, s.kh, s.kw, inner});
-  auto permute = [&]<class T>(const T* from, T* to) {
-    for (int64_t o = 0; o < s.oc; ++o)
-      for (int64_t t = 0; t < taps; ++t)
-        for (int64_t i = 0; i < inner; ++i) {
-          const int64_t group = o / outer;
-          const int64_t at = transposed ? ((group * inner + i) * outer + o % outer) * taps + t : (o * inner + i) * taps + t;
-          to[(o * taps + t) * inner + i] = from[at];
-        }
-  };
-  if (w.dtype() == DType::i8) {
-    permute(w.values<int8_t>().data(), result.values<int8_t>().data());
-  } else {
-    permute(w.values<int16_t>().data(), result.values<int16_t>().data());
-  }
-  return result;
-}
 
 /// What all plans that choose this kernel share.
 struct ConvWeights {
@@ -85,7 +52,7 @@ class ConvStep : public Step {
 ConvWeights prepare(const Linear& linear, const ConvShape& s, bool transposed, ConvPacking packing,
                     const std::vector<Reach>& reach, Profile profile) {
   ConvWeights w;
-  const Tensor codes = channels_last_weights(linear.weights, s, transposed);
+  const Tensor codes = conv_weights_last(linear.weights, s, transposed);
   if (packing == ConvPacking::none) {
     w.codes = codes;
     w.bias = linear.bias;
@@ -108,11 +75,12 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   if (transposed && node.attr_int("group", 1) > 1 && w.dim(1) != y.dim(1) &&
       lowering.input_entry(node, 1)->chain[0].layout.kind == Layout::channel)
     return "scales per channel of a grouped transposed convolution";
-  if (x.rank() > 4) return str("a convolution over ", x.rank() - 2, " dimensions has no integer kernel");
-  const ConvShape s = conv_shape(node, x, w, y, transposed);
+  const ConvGeometry g = conv_geometry(node, x, w, y, transposed);
+  if (!g.reason.empty()) return g.reason;
+  const ConvShape& s = g.shape;
   const int64_t k = s.kh * s.kw * (s.c / s.groups);
   const auto reach = lowering.shared(node, "reach", [&] {
-    const Tensor codes = channels_last_weights(linear.weights, s, transposed);
+    const Tensor codes = conv_weights_last(linear.weights, s, transposed);
     return reach_of({codes, 0, 1, k, linear.weight_zero, linear.bias}, k, s.oc, linear.src_codes());
   });
   if (lowering.simulated() && !transposed && !lower_simulated(lowering, node, linear, 1, 2, axis, x.rank() - 1, *reach))

@@ -1,41 +1,11 @@
 // Dynamic quantization: activations become codes at run time, by the range of each input (per tensor or per row), weights
 // are codes already. What ONNX writes as DynamicQuantizeLinear, MatMulInteger, Cast, Mul and Add.
 // (The name sorts before "matmul", which wants activations with a grid.)
-#include "kernels/elementwise/select.hpp"
+#include "runtime/dynamic.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
 namespace {
-
-/// f32 [m, k] -> u8 codes [m, k], scale and zero point [m] (per row) or [1].
-class DynamicQuantizeStep : public Step {
- public:
-  int64_t m = 0, k = 0;
-  bool per_row = false;
-  ElementwiseKernel<RangeArgs> range = nullptr;
-  ElementwiseKernel<QuantizeArgs> quantize = nullptr;
-
-  void run(StepContext& context) const override {
-    const float* src = context.at(reads[0]).values<float>().data();
-    uint8_t* codes = context.at(writes[0]).values<uint8_t>().data();
-    float* scale = context.at(writes[1]).values<float>().data();
-    int32_t* zero = context.at(writes[2]).values<int32_t>().data();
-    const int64_t rows = per_row ? m : 1, length = per_row ? k : m * k;
-    const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, length));
-    context.rows(rows, grain, [&](int64_t begin, int64_t end, std::byte*) {
-      for (int64_t r = begin; r < end; ++r) {
-        float lo = 0, hi = 0;
-        range({src + r * length, &lo, &hi}, 0, length);
-        const Affine q = dynamic_codes(lo, hi);
-        scale[r] = q.scale, zero[r] = q.zero;
-        if (per_row) quantize({src + r * length, codes + r * length, DType::u8, q, 0, 255}, 0, length);
-      }
-    });
-    if (per_row) return;
-    const QuantizeArgs args{src, codes, DType::u8, {scale[0], zero[0]}, 0, 255};
-    context.rows(length, 1 << 15, [&](int64_t begin, int64_t end, std::byte*) { quantize(args, begin, end); });
-  }
-};
 
 /// What all plans share.
 struct Product {
@@ -64,12 +34,6 @@ class DynamicMatMulStep : public Step {
   }
 };
 
-std::vector<float> with_slack(std::vector<float> values) {
-  constexpr size_t kSlack = 64;  // vectors may be read past the last column
-  values.resize(values.size() + kSlack);
-  return values;
-}
-
 Reason lower_dynamic(Lowering& lowering, const Node& node) {
   const Entry* entry = lowering.input_entry(node, 0);
   if (!entry || entry->when != When::at_run) return "";
@@ -91,9 +55,7 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   if (has_bias && (!bias || bias->elements() != n)) return "its bias is not one constant per output";
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const auto product = lowering.shared(node, "dynamic product", [&] {
-    // Whatever the zero point turns out to be, a code minus it lies within +-255.
-    const SrcCodes src{.zero = 0, .lo = 0, .hi = 255, .dynamic = true};
-    Product made{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, src, DType::u8, DType::f32, isa},
+    Product made{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, kDynamicCodes, DType::u8, DType::f32, isa},
                  with_slack(linear.weight_scale), {}};
     if (!bias) return made;
     const Tensor values = to_f32(*bias);
@@ -101,20 +63,7 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
     return made;
   });
 
-  auto quantize = std::make_unique<DynamicQuantizeStep>();
-  quantize->m = m, quantize->k = k;
-  quantize->per_row = entry->per_row;
-  quantize->range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
-  quantize->quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;
-  quantize->info.node = node.id;
-  quantize->info.kernel = entry->per_row ? "quantize at run, per row" : "quantize at run, per tensor";
-  const int64_t parameters = entry->per_row ? m : 1;
-  quantize->reads = {lowering.floats(node, 0)};
-  const BufferId codes = lowering.make(DType::u8, x.shape()), scale = lowering.make(DType::f32, {parameters});
-  const BufferId zero = lowering.make(DType::i32, {parameters});
-  quantize->writes = {codes, scale, zero};
-  lowering.add(std::move(quantize));
-
+  const RunTimeCodes codes = quantize_at_run(lowering, node, Order::plain, entry->per_row);
   auto step = std::make_unique<DynamicMatMulStep>();
   step->m = m;
   step->per_row = entry->per_row;
@@ -128,7 +77,7 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   step->info.macs = m * n * k;
   step->info.bytes = x.elements() + 4 * y.elements() + w.elements();
   const BufferId out = lowering.make(DType::f32, y.shape());
-  step->reads = {codes, scale, zero};
+  step->reads = {codes.codes, codes.scale, codes.zero};
   step->writes = {out};
   lowering.add(std::move(step));
   lowering.define_raw(node.output(), out);

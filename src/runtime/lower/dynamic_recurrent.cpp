@@ -2,6 +2,7 @@
 // by their own range at run time; gates are computed in float.
 #include "kernels/elementwise/select.hpp"
 #include "ops/recurrent.hpp"
+#include "runtime/dynamic.hpp"
 #include "runtime/linear.hpp"
 
 namespace bitwright {
@@ -80,8 +81,7 @@ std::string read_codes(const Lowering& lowering, const Node& node, size_t input,
 Product make_product(const Codes& w, int64_t direction, int64_t first, int64_t n, Isa isa) {
   const int64_t k = w.codes.dim(2);
   const WeightCodes codes{w.codes, (direction * w.codes.dim(1) + first) * k, 1, k, {}, {}};
-  const SrcCodes src{.zero = 0, .lo = 0, .hi = 255, .dynamic = true};
-  Product p{{codes, k, n, src, DType::u8, DType::f32, isa}, {}};
+  Product p{{codes, k, n, kDynamicCodes, DType::u8, DType::f32, isa}, {}};
   for (int64_t c = 0; c < n; ++c) p.scale.push_back(w.scale(direction, first + c));
   p.scale.resize(p.scale.size() + 64);
   return p;

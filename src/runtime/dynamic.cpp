@@ -1,0 +1,61 @@
+#include "runtime/dynamic.hpp"
+
+#include "kernels/elementwise/select.hpp"
+
+namespace bitwright {
+namespace {
+
+/// f32 [m, k] -> u8 codes [m, k], scale and zero point [m] (per row) or [1].
+class DynamicQuantizeStep : public Step {
+ public:
+  int64_t m = 0, k = 0;
+  bool per_row = false;
+  ElementwiseKernel<RangeArgs> range = nullptr;
+  ElementwiseKernel<QuantizeArgs> quantize = nullptr;
+
+  void run(StepContext& context) const override {
+    const float* src = context.at(reads[0]).values<float>().data();
+    uint8_t* codes = context.at(writes[0]).values<uint8_t>().data();
+    float* scale = context.at(writes[1]).values<float>().data();
+    int32_t* zero = context.at(writes[2]).values<int32_t>().data();
+    const int64_t rows = per_row ? m : 1, length = per_row ? k : m * k;
+    const int64_t grain = std::max<int64_t>(1, (1 << 15) / std::max<int64_t>(1, length));
+    context.rows(rows, grain, [&](int64_t begin, int64_t end, std::byte*) {
+      for (int64_t r = begin; r < end; ++r) {
+        float lo = 0, hi = 0;
+        range({src + r * length, &lo, &hi}, 0, length);
+        const Affine q = dynamic_codes(lo, hi);
+        scale[r] = q.scale, zero[r] = q.zero;
+        if (per_row) quantize({src + r * length, codes + r * length, DType::u8, q, 0, 255}, 0, length);
+      }
+    });
+    if (per_row) return;
+    const QuantizeArgs args{src, codes, DType::u8, {scale[0], zero[0]}, 0, 255};
+    context.rows(length, 1 << 15, [&](int64_t begin, int64_t end, std::byte*) { quantize(args, begin, end); });
+  }
+};
+
+}  // namespace
+
+RunTimeCodes quantize_at_run(Lowering& lowering, const Node& node, Order order, bool per_row) {
+  const Shape& plain = lowering.known(node.input(0))->shape();
+  const Shape shape = order == Order::plain ? plain : channels_last_shape(plain);
+  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
+  auto step = std::make_unique<DynamicQuantizeStep>();
+  step->k = shape.back();
+  step->m = elements_of(shape) / std::max<int64_t>(1, step->k);
+  step->per_row = per_row;
+  step->range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
+  step->quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;
+  step->info.node = node.id;
+  step->info.kernel = per_row ? "quantize at run, per row" : "quantize at run, per tensor";
+  const int64_t parameters = per_row ? step->m : 1;
+  const RunTimeCodes made{lowering.make(DType::u8, shape), lowering.make(DType::f32, {parameters}),
+                          lowering.make(DType::i32, {parameters})};
+  step->reads = {lowering.floats(node, 0, order)};
+  step->writes = {made.codes, made.scale, made.zero};
+  lowering.add(std::move(step));
+  return made;
+}
+
+}  // namespace bitwright
