@@ -24,6 +24,14 @@ Mapped& mapped() {
   return all;
 }
 
+/// Whether all of these bytes belong to one mapping; the mutex is held.
+bool is_mapped(uintptr_t from, size_t bytes) {
+  auto at = mapped().bytes.upper_bound(from);
+  if (at == mapped().bytes.begin()) return false;
+  --at;
+  return from + bytes <= at->first + at->second;
+}
+
 /// A file for reading and writing that is gone when it is closed; -1 if there can be none.
 int nameless_file() {
   std::error_code error;
@@ -70,14 +78,15 @@ void forget_pages(const void* data, size_t bytes) noexcept {
   const uintptr_t begin = (from + page - 1) / page * page, end = (from + bytes) / page * page;
   if (data == nullptr || begin >= end) return;
   const std::lock_guard lock(mapped().mutex);
-  auto at = mapped().bytes.upper_bound(from);
-  if (at == mapped().bytes.begin()) return;
-  --at;
-  if (from + bytes <= at->first + at->second) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  if (is_mapped(from, bytes)) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 Tensor spilled(const Tensor& tensor, size_t above) {
   if (tensor.dtype() == DType::string || tensor.bytes() < above || tensor.bytes() == 0) return tensor;
+  {
+    const std::lock_guard lock(mapped().mutex);
+    if (is_mapped(reinterpret_cast<uintptr_t>(tensor.raw()), tensor.bytes())) return tensor;
+  }
   const int file = nameless_file();
   if (file < 0) return tensor;
   const bool written = write_all(file, tensor.raw(), tensor.bytes());

@@ -13,10 +13,10 @@ inline void forget_pages(const Tensor& tensor) noexcept {
   if (tensor.dtype() != DType::string) forget_pages(tensor.raw(), tensor.bytes());
 }
 
-constexpr size_t kSpillAbove = size_t{16} << 20;
+constexpr size_t kSpillAbove = size_t{4} << 20;
 
-/// The same contents in a temporary file that has no name any more, if they are at least `above` bytes and the file can be
-/// made; else the tensor itself.
+/// The same contents in a temporary file that has no name any more, if they are at least `above` bytes, not in a file already,
+/// and the file can be made; else the tensor itself.
 Tensor spilled(const Tensor& tensor, size_t above = kSpillAbove);
 
 }  // namespace bitwright

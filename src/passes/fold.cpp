@@ -369,10 +369,29 @@ class Folder {
   }
 };
 
+/// Nested graphs have no places in the table: operators on codes become operators between Q and DQ, which are computed.
+void lift_nested(Graph& graph, const Metadata& metadata, FoldReport& report) {
+  for (Node& node : graph.nodes)
+    for (auto& [key, attribute] : node.attributes) {
+      const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute);
+      if (!nested) continue;
+      Model inner;
+      inner.graph = (*nested)->clone();
+      Rewriter r(inner);
+      lift_qoperators(r, metadata, report);
+      lift_nested(inner.graph, metadata, report);
+      for (const Node& n : inner.graph.nodes)
+        if (is_quantize(n) || is_dequantize(n))
+          report.kept.push_back(str(display_name(n), ": stands inside of ", display_name(node), " and is computed as it is"));
+      attribute = std::make_shared<Graph>(std::move(inner.graph));
+    }
+}
+
 }  // namespace
 
 Model fold(Model model, FoldReport* report) {
   FoldReport own;
+  lift_nested(model.graph, model.info.metadata, report ? *report : own);
   if (const auto at = model.info.metadata.find(kProfileKey); at != model.info.metadata.end()) {
     for (const Profile profile : {Profile::ort, Profile::real, Profile::tflite})
       if (at->second == name_of(profile)) model.quantization.profile = profile;

@@ -78,7 +78,7 @@ bool same_chain(std::span<const Grid> a, std::span<const Grid> b) {
 }
 
 std::string note_of(const Entry& entry, const Grid& grid, bool constant) {
-  const bool plain = format_of(grid.format->file) == grid.format;
+  const bool plain = format_of(grid.format->file) == grid.format && (constant || !is_packed(grid.format->file));
   const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max;
   if (plain && (whole || !constant) && entry.tied == 0) return {};
   return str(grid.format->name, " ", grid.qmin, " ", grid.qmax, " tied ", entry.tied);
@@ -111,7 +111,8 @@ void apply_note(const Metadata& metadata, const std::string& dq, Grid& grid, con
   const auto at = metadata.find(kNoteKey + dq);
   if (at == metadata.end() || dq.empty()) return;
   const auto note = read_note(at->second);
-  if (!note || note->format->file != grid.format->file || (codes && !within(*codes, note->qmin, note->qmax))) return;
+  const DType file = note ? codes ? note->format->file : note->format->storage : DType::none;
+  if (!note || file != grid.format->file || (codes && !within(*codes, note->qmin, note->qmax))) return;
   if (!codes && (note->qmin != grid.qmin || note->qmax != grid.qmax)) return;
   grid.format = note->format, grid.qmin = note->qmin, grid.qmax = note->qmax, tied = note->tied;
 }

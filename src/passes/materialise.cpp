@@ -147,9 +147,10 @@ class Materialiser {
       Grid grid = entry.chain[i];
       if (!expressible(grid) || grid.format->name == "int32" || grid.scale.dtype() != DType::f32)
         fail(ErrorCode::unsupported, where(site), ": ", grid.format->name, " with these parameters has no ONNX form");
+      // Codes of less than 8 bits lie in whole bytes: ONNX Runtime refuses operators on packed activations.
       const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max &&
-                         format_of(grid.format->file) == grid.format;
-      const DType file = whole ? grid.format->file : grid.format->storage;  // Clip knows whole bytes only
+                         format_of(grid.format->file) == grid.format && !is_packed(grid.format->file);
+      const DType file = whole ? grid.format->file : grid.format->storage;
       if (grid.zero.empty()) grid.zero = zero_tensor(*grid.format, grid.scale.shape(), std::vector<int32_t>(static_cast<size_t>(grid.scale.elements())));
       const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
       const ValueId zero = r_.add_constant(stem + "_zero_point", pack_if(grid.zero, file));
@@ -195,6 +196,7 @@ class Materialiser {
     if (!expressible(grid)) return write_float_codes(stem, entry);
     const DType file = grid.format->file;
     const ValueId codes = r_.add_constant(stem + "_quantized", spilled(pack_if(entry.codes, file)));
+    forget_pages(entry.codes);
     const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
     const ValueId result = r_.add_value(stem, grid.scale.dtype());
     std::vector<ValueId> inputs = {codes, scale};

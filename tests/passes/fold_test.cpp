@@ -327,6 +327,20 @@ TEST(Fold, WhatIsNotConstantOrNotEqualStays) {
             Lines{"node 'dq' (DequantizeLinear): its output is an output of the graph, other readers see other values"});
 }
 
+TEST(Materialise, FourBitActivationsLieInWholeBytes) {
+  const std::string text = R"(graph "g" {
+  input x: f32[2]
+  y: f32[2] = Relu(x)
+  output y
+}
+at input 0: static {uint4 0 15 scale f32[]{0.5} zero u8[]{3}}
+at 0 output 0: static {int4 -8 7 scale f32[]{0.25} zero i8[]{-1}}
+)";
+  expect_inverse(text);
+  const Model written = materialise(parse_model(text));
+  for (const auto& [id, value] : written.graph.values()) EXPECT_NE(value.dtype, DType::u4);
+}
+
 TEST(Materialise, SixteenBitScalesOfConstantsAreKept) {
   const std::string text = R"(graph "g" {
   input x: f16[2,3]
@@ -352,6 +366,35 @@ TEST(Fold, SixteenBitScalesOfActivationsStay) {
   y: f16[2] = Relu(d)
   output y
 })"), Lines{"node 'dq' (DequantizeLinear): its scale is f16, f32 is wanted"});
+}
+
+TEST(Fold, NestedGraphsKeepTheirNodes) {
+  const Model nodes = parse_model(R"(graph "g" {
+  input x: f32[2]
+  input c: bool[]
+  y = If(c) then_branch=graph "then" {
+    const s: f32[] = {0.5}
+    const z: u8[] = {3}
+    q: u8[2] = QuantizeLinear(x, s, z) @"q"
+    a: u8[2] = com.microsoft.QLinearAdd(q, s, z, q, s, z, s, z) @"sum"
+    d = DequantizeLinear(a, s, z) @"dq"
+    output d
+  } else_branch=graph "else" {
+    n = Neg(x)
+    output n
+  } @"choice"
+  output y
+})");
+  FoldReport report;
+  const Model m = fold(nodes, &report);
+  EXPECT_EQ(report.kept.size(), 4u);
+  EXPECT_EQ(report.kept[0], "node 'q' (QuantizeLinear): stands inside of node 'choice' (If) and is computed as it is");
+  const std::vector<Tensor> inputs = {Tensor::of<float>({2}, std::vector<float>{1.1f, -0.6f}), Tensor(DType::boolean, {})};
+  std::vector<Tensor> yes = {inputs[0], Tensor(DType::boolean, {})};
+  yes[1].values<bool>()[0] = true;
+  const Tensor y = interpret(materialise(m).graph, yes)[0];
+  EXPECT_EQ(y.values<float>()[0], 2.0f);
+  EXPECT_EQ(y.values<float>()[1], -1.0f);
 }
 
 TEST(Materialise, WhatIsNotCalibratedIsAnError) {
