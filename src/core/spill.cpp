@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <cstdint>
 #include <cstdlib>
@@ -87,6 +90,9 @@ Tensor spilled(const Tensor& tensor, size_t above) {
     const std::lock_guard lock(mapped().mutex);
     if (is_mapped(reinterpret_cast<uintptr_t>(tensor.raw()), tensor.bytes())) return tensor;
   }
+#if defined(__GLIBC__)
+  ::malloc_trim(0);  // what was freed since the last time lies between small blocks and would otherwise stay
+#endif
   const int file = nameless_file();
   if (file < 0) return tensor;
   const bool written = write_all(file, tensor.raw(), tensor.bytes());
