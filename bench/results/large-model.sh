@@ -12,7 +12,7 @@ set -eu
   echo "|---|---|---|"
 } >docs/results/large-model.md.part
 status=0
-build/release/tests/test_large >large-model.log 2>&1 || status=1
+"$(dirname "$BITWRIGHT")/tests/test_large" >large-model.log 2>&1 || status=1
 grep '^|' large-model.log >>docs/results/large-model.md.part || true
 if [ "$status" = 0 ]; then mv docs/results/large-model.md.part docs/results/large-model.md; else rm docs/results/large-model.md.part; cat large-model.log >&2; fi
 rm large-model.log
