@@ -60,6 +60,7 @@ struct Saved {
   size_t bytes = 0;
   int opset = 0;
   std::string not_run;  // why the file was not executed (the network cannot be, or is too large); empty: it was
+  std::vector<std::string> notes;  // what the file format cannot say
 };
 /// Writes ONNX, in a folder of its own; reads the file back, runs it on random inputs and compares the outputs with the
 /// model's before it gets its place: all bits where every step is exact, else 40 dB. Error{mismatch} if it does not do the

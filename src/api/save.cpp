@@ -158,7 +158,7 @@ Saved save(const Model& model, const std::string& path, const SaveOptions& optio
   try {
     const Model nodes = materialise(model, {.style = options.style});
     const OnnxWritten written = write_onnx(nodes, workshop.file(), onnx);
-    saved = {written.bytes, written.opset, {}};
+    saved = {written.bytes, written.opset, {}, {nodes.info.notes.begin() + std::ssize(model.info.notes), nodes.info.notes.end()}};
     if (constant_bytes(model.graph) > options.run_up_to) {
       compare_constants(nodes.graph, workshop.file());
       saved.not_run = str("its weights are larger than ", options.run_up_to, " bytes; they were read back and compared");

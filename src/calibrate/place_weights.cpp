@@ -25,7 +25,13 @@ WeightPlaces recurrent_places(const Graph& graph, const Node& node, const Choice
   for (const uint16_t input : {uint16_t{1}, uint16_t{2}}) {  // W: [directions, gates * hidden, in], R: likewise
     const Tensor* weights = float_constant(graph, node, input);
     if (!weights || weights->rank() != 3) return why = "its weights are not constant", WeightPlaces{};
-    places.push_back({input, weight_wish(choice, *weights, 1, 2)});
+    Wish wish = weight_wish(choice, *weights, 1, 2);
+    if (wish.scheme.granularity == Layout::channel && weights->dim(0) > 1) {  // a scale per direction and row: one block each
+      wish.scheme.granularity = Layout::block;
+      wish.scheme.block_size = weights->dim(2);
+      wish.axis = 2;
+    }
+    places.push_back({input, wish});
   }
   return places;
 }

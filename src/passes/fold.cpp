@@ -26,6 +26,7 @@ class Folder {
     lift_qoperators(r_, model_.info.metadata, report_);
     lift_movement(r_);
     lift_dynamic_products(r_, model_.info.metadata, report_);
+    lift_dynamic_recurrent(r_, model_.info.metadata, report_);
     fold_constants();
     r_.commit();
     while (find_pairs()) {}
@@ -35,6 +36,7 @@ class Folder {
     place_constant_entries();
     r_.commit();
     derive_biases();
+    mark_hidden_states(model_);
     report_.entries = model_.quantization.at.size();
     std::erase_if(model_.info.metadata, [](const auto& item) {
       return item.first.rfind(kNoteKey, 0) == 0 || item.first.rfind(kClampKey, 0) == 0;

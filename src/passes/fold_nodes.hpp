@@ -66,4 +66,11 @@ struct IntegerWeights {
 };
 void write_row_product(Rewriter& r, const DynamicCodes& x, const IntegerWeights& w, const std::string& stem, ValueId y);
 
+/// com.microsoft.DynamicQuantizeLSTM with constant weights becomes an LSTM with codes and run-time entries.
+void lift_dynamic_recurrent(Rewriter& r, const std::map<std::string, std::string>& metadata, FoldReport& report);
+/// The hidden state of a recurrent cell whose input is quantized at run time and whose weights are codes is so, too.
+void mark_hidden_states(Model& model);
+/// The inverse for an LSTM whose weights are codes behind DQ. False, and nothing has happened, where it has no such form.
+bool lower_dynamic_recurrent(Rewriter& r, NodeId id, std::map<std::string, std::string>& metadata);
+
 }  // namespace bitwright

@@ -217,8 +217,10 @@ class Materialiser {
   /// After the output entries are written: the node then reads what it will quantize.
   void lower_dynamic_nodes() {
     for (const auto& [id, site] : at_run_) {
-      const ValueId x = r_.node(id)->input(site.index);
       const bool per_row = per_row_.count(site) != 0;
+      if (options_.integer_operators && site.index == 0 && !per_row && lower_dynamic_recurrent(r_, id, model_.info.metadata)) continue;
+      note_hidden_state(*r_.node(id));
+      const ValueId x = r_.node(id)->input(site.index);
       const DynamicCodes& codes = dynamic_codes(x, per_row);
       if (options_.integer_operators && site.index == 0 && lower_dynamic(r_, *r_.node(id), codes, per_row)) continue;
       const std::string stem = r_.graph().has_value(x) ? r_.graph().value(x).name : "value";
@@ -230,6 +232,12 @@ class Materialiser {
       r_.add("DequantizeLinear", {codes.codes, codes.scale, codes.zero}, {result}, unique(stem + "_DequantizeLinear"));
       r_.set_input(*r_.node(id), site.index, result);
     }
+  }
+
+  void note_hidden_state(const Node& node) {
+    if (model_.quantization.find({node.id, Side::inner, 0}))
+      model_.info.notes.push_back(str(display_name(node), ": that its hidden state is quantized at run time has no ONNX form: "
+                                      "other runtimes compute it in float"));
   }
 
   const DynamicCodes& dynamic_codes(ValueId x, bool per_row) {

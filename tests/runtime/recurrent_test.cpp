@@ -63,6 +63,42 @@ TEST_P(Cell, IntegerWeightsStayNearFloatAndAreTheSameEverywhere) {
     for (const int threads : {1, 3}) EXPECT_TRUE(identical(y, run(Target::integer, isa, threads))) << name_of(isa);
 }
 
+// Layouts that spell the same scales multiply the same; one per direction and row is a block along the inputs.
+TEST(Cell, ScalesPerDirectionAndRow) {
+  Model model = cell("LSTM", 4, "bidirectional");
+  const Tensor x = noise({9, 3, 23}, 1, 5);
+  auto run = [&] {
+    const auto program = Program::compile(model);
+    EXPECT_EQ(program->steps(program->default_shapes(3)).at(0).kernel, "dynamic int8 LSTM");
+    bitwright::Run runner(program);
+    return runner({x})[0].clone();
+  };
+  model.graph.value(model.graph.inputs[0]).has_shape = true;
+  model.graph.value(model.graph.inputs[0]).shape = {9, 3, 23};
+  const Tensor whole = run();
+  for (const uint16_t input : {uint16_t{1}, uint16_t{2}}) {
+    Entry& entry = *model.quantization.find({model.graph.nodes[0].id, Side::input, input});
+    Grid& grid = entry.chain[0];
+    const float scale = grid.scale.values<float>()[0];
+    grid.layout = {Layout::block, 2, entry.codes.dim(2)};
+    grid.scale = Tensor(DType::f32, {2, entry.codes.dim(1), 1});
+    std::ranges::fill(grid.scale.values<float>(), scale);
+    grid.zero = Tensor();
+  }
+  EXPECT_TRUE(identical(whole, run()));
+  // Half the scale of one row of the second direction changes that direction alone.
+  model.quantization.find({model.graph.nodes[0].id, Side::input, 1})->chain[0].scale.values<float>()[4 * 37 + 5] *= 0.5f;
+  const Tensor changed = run();
+  bool first = false, second = false;
+  for (int64_t t = 0; t < 9; ++t)  // [steps, directions, batch, hidden]
+    for (int64_t i = 0; i < 2 * 3 * 37; ++i) {
+      const auto at = static_cast<size_t>(t * 2 * 3 * 37 + i);
+      (i < 3 * 37 ? first : second) |= whole.values<float>()[at] != changed.values<float>()[at];
+    }
+  EXPECT_FALSE(first);
+  EXPECT_TRUE(second);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Cell,
                          testing::Combine(testing::Values("LSTM", "GRU", "RNN"),
                                           testing::Values("forward", "bidirectional")));

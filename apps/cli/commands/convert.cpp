@@ -23,6 +23,7 @@ void run_convert(const Args& args, const Context& c) {
   const SaveOptions options{args.opset, style_named(args.style)};
   const Saved saved = in_model(args.in, [&] { return save(model, args.out, options); });
   if (!saved.not_run.empty()) c.sink->note(str(args.out, " was read back but not run: ", saved.not_run));
+  for (const std::string& note : saved.notes) c.sink->note(note);
   if (c.json) return c.print(Document().set("output", args.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
   c.print(str(args.out, ": ", human_bytes(static_cast<double>(saved.bytes)), ", opset ", saved.opset, "\n"));
 }

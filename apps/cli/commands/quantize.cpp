@@ -166,6 +166,7 @@ void run_quantize(const Args& a, const Context& c) {
   if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
   const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
   if (!saved.not_run.empty()) c.sink->note(str(a.out, " was read back but not run: ", saved.not_run));
+  for (const std::string& note : saved.notes) c.sink->note(note);
   show_notes(q, c);
   if (c.json) return c.print(document(q).set("output", a.out).set("bytes", static_cast<int64_t>(saved.bytes)).set("opset", saved.opset));
   c.print(decisions_text(q.decisions, a.all) +

@@ -1,11 +1,8 @@
 // RNN, GRU, LSTM with all options of the standard: directions, layouts, peepholes, clip, activations, sequence lengths.
-// Each step is written as in the ONNX operator documentation; gate orders are the standard's (z r h; i o f c). And ONNX
-// Runtime's DynamicQuantizeLSTM, whose weights are codes: a DequantizeLinear of constants before an LSTM.
+// Each step is written as in the ONNX operator documentation; gate orders are the standard's (z r h; i o f c).
 #include "ops/recurrent.hpp"
 
 #include <algorithm>
-
-#include "ops/emit.hpp"
 
 namespace bitwright {
 namespace {
@@ -69,30 +66,6 @@ void run_lstm(OpContext& c) {
   });
 }
 
-// Codes [directions, inputs, 4*hidden] with scales [directions] or [directions, 4*hidden] as LSTM weights.
-ValueId dequantized_weights(UpgradeContext& u, size_t codes, size_t scale, size_t zero) {
-  const Tensor *w = u.graph.constant(u.node.input(codes)), *s = u.graph.constant(u.node.input(scale));
-  const Tensor* z = u.graph.constant(u.node.input(zero));
-  if (!w || !s || w->rank() != 3) fail(ErrorCode::unsupported, display_name(u.node), ": weights are not constant");
-  std::map<std::string, Attribute> attributes = {{"axis", int64_t{0}}};
-  Shape shape = s->shape();
-  if (s->rank() == 2) {  // per column: blocks that span all of axis 1
-    shape = {shape[0], 1, shape[1]};
-    attributes = {{"axis", int64_t{1}}, {"block_size", w->dim(1)}};
-  }
-  std::vector<ValueId> inputs = {u.node.input(codes), u.constant(str("scale", scale), s->reshaped(shape))};
-  if (z) inputs.push_back(u.constant(str("zero", zero), z->reshaped(shape)));
-  return emit(u, "Transpose", {emit(u, "DequantizeLinear", inputs, attributes)},
-              {{"perm", std::vector<int64_t>{0, 2, 1}}});
-}
-
-void upgrade_dynamic_lstm(UpgradeContext& u) {
-  const Node node = u.node;
-  const ValueId w = dequantized_weights(u, 1, 8, 9), r = dequantized_weights(u, 2, 10, 11);
-  become(u, "LSTM", {node.input(0), w, r, node.input(3), node.input(4), node.input(5), node.input(6), node.input(7)},
-         node.attributes);
-}
-
 // Until opset 13 the output was one concatenated sequence only where output_sequence asked for it (opset < 7): dropped.
 void upgrade_cell(UpgradeContext& u) { u.node.attributes.erase("output_sequence"); }
 
@@ -109,7 +82,6 @@ const Op kOps[] = {
      .upgrade = upgrade_cell, .downgrade = downgrade_cell},
     {.name = "LSTM", .min_inputs = 3, .max_inputs = 8, .min_outputs = 0, .max_outputs = 3, .since = 14,
      .run = run_lstm, .upgrade = upgrade_cell, .downgrade = downgrade_cell},
-    {.name = "DynamicQuantizeLSTM", .domain = "com.microsoft", .upgrade = upgrade_dynamic_lstm},
 };
 
 }  // namespace

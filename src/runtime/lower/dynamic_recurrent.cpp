@@ -59,8 +59,10 @@ struct Codes {
   const Grid* grid = nullptr;
 
   float scale(int64_t direction, int64_t column) const {
-    if (grid->scale.elements() == 1) return static_cast<float>(value_as_double(grid->scale, 0));
-    return static_cast<float>(value_as_double(grid->scale, grid->layout.axis == 0 ? direction : column));
+    const Layout& layout = grid->layout;
+    int64_t at = layout.kind == Layout::tensor ? 0 : layout.axis == 0 ? direction : column;
+    if (layout.kind == Layout::block) at = direction * codes.dim(1) + column;
+    return static_cast<float>(value_as_double(grid->scale, at));
   }
 };
 
@@ -70,7 +72,9 @@ std::string read_codes(const Lowering& lowering, const Node& node, size_t input,
   if (entry->chain.size() != 1 || entry->codes.dtype() != DType::i8) return str("the weights at input ", input, " are not int8");
   read.codes = entry->codes;
   read.grid = &entry->chain[0];
-  if (read.grid->layout.kind == Layout::block || (read.grid->layout.kind == Layout::channel && read.grid->layout.axis > 1))
+  const Layout& layout = read.grid->layout;
+  const bool one_block = layout.kind == Layout::block && layout.axis == 2 && layout.block_size >= read.codes.dim(2);
+  if (layout.kind == Layout::block ? !one_block : layout.kind == Layout::channel && layout.axis != 0 && layout.axis != 1)
     return "scales per block or per input";
   for (int64_t i = 0; i < read.grid->zero.elements(); ++i)
     if (value_as_double(read.grid->zero, i) != 0) return "its weights have a zero point";
