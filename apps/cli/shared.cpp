@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "core/mapped_file.hpp"
+#include "graph/extents.hpp"
 #include "graph/state.hpp"
 
 namespace bitwright::cli {
@@ -63,13 +64,15 @@ Target target_named(const std::string& name, const Model& model) {
   fail(ErrorCode::usage, "there is no target '", name, "'; there are auto, float, simulated, integer, onnxruntime");
 }
 
-void StateArgs::declare(Options& options) {
-  options.list("--state", pairs, "input=output pairs that a network keeps from step to step, 'none' for no state "
+void NetworkArgs::declare(Options& options) {
+  options.list("--extents", extents, "NAME=NUMBER: free extents made fixed, such as batch=1,length=128");
+  options.list("--state", state, "input=output pairs that a network keeps from step to step, 'none' for no state "
                                  "(else: what the file says or names show)");
 }
 
-void StateArgs::apply(Model& model, Sink* sink) const {
-  declare_state(model.graph, pairs);
+void NetworkArgs::apply(Model& model, Sink* sink) const {
+  fix_extents(model.graph, extents);
+  declare_state(model.graph, state);
   for (const std::string& pair : describe_state(model.graph)) report_note(sink, "state: " + pair);
 }
 
@@ -86,11 +89,11 @@ void note_lost_activations(const Loaded& loaded, Sink* sink) {
 
 }  // namespace
 
-Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state, Sink* sink) {
+Loaded load_program(const std::string& path, const std::string& target, const NetworkArgs& network, Sink* sink) {
   Loaded loaded;
   loaded.path = path;
   loaded.model = load(path);
-  state.apply(loaded.model, sink);
+  network.apply(loaded.model, sink);
   const CompileOptions options{.target = target_named(target, loaded.model)};
   loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
   if (options.target == Target::floating) note_lost_activations(loaded, sink);

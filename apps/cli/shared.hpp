@@ -17,11 +17,12 @@ struct DataArgs {
   std::unique_ptr<Dataset> open(const DataOptions* defaults = nullptr) const;
 };
 
-/// --state: which inputs take an output of the step before, where the file does not say it.
-struct StateArgs {
-  std::vector<std::string> pairs;
+/// What a network's file leaves open: --state, which inputs take an output of the step before, and --extents, numbers for
+/// its free extents.
+struct NetworkArgs {
+  std::vector<std::string> state, extents;
   void declare(Options& options);
-  /// Declares them and says on the sink what the model keeps.
+  /// Applies them and says on the sink what the model keeps.
   void apply(Model& model, Sink* sink) const;
 };
 
@@ -48,7 +49,7 @@ struct Loaded {
 };
 /// target: "auto" (integers where the model is quantized), "float", "simulated", "integer", "onnxruntime".
 /// Notes a "float" that is not the network the file stands for.
-Loaded load_program(const std::string& path, const std::string& target, const StateArgs& state = {}, Sink* sink = nullptr);
+Loaded load_program(const std::string& path, const std::string& target, const NetworkArgs& network = {}, Sink* sink = nullptr);
 Target target_named(const std::string& name, const Model& model);
 /// The model file with its external data.
 double file_bytes(const std::string& path);

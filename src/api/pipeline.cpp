@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "api/api.hpp"
+#include "graph/extents.hpp"
+#include "graph/state.hpp"
 #include "passes/pass.hpp"
 
 namespace bitwright {
@@ -28,6 +30,9 @@ void add_notes(const PassRun& run, std::vector<std::string>& notes) {
 }  // namespace
 
 Prepared fuse(Model model, const Recipe& recipe) {
+  model.graph = model.graph.clone();
+  fix_extents(model.graph, recipe.extents);
+  declare_state(model.graph, recipe.state);
   PassOptions options;
   options.off.insert(recipe.skip_passes.begin(), recipe.skip_passes.end());
   options.fuse = recipe.rules.fuse;

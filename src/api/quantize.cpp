@@ -2,7 +2,6 @@
 #include <random>
 
 #include "api/api.hpp"
-#include "graph/state.hpp"
 
 namespace bitwright {
 namespace {
@@ -46,9 +45,7 @@ Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data
          " places); quantize the float model it was made from");
   Quantized result;
   result.recipe = recipe;
-  Model declared = model;
-  declare_state(declared.graph, recipe.state);
-  Prepared prepared = fuse(std::move(declared), recipe);
+  Prepared prepared = fuse(model, recipe);
   result.notes = std::move(prepared.notes);
   Placement placement = place(std::move(prepared.model), with_defaults(recipe.rules));
   placement.model.quantization.profile = recipe.profile;

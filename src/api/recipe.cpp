@@ -61,6 +61,7 @@ void describe_rules(A& a, Recipe& r) {
   a.field("operators", rules.operators);
   a.field("exclude", rules.exclude);
   a.field("skip_passes", r.skip_passes);
+  a.field("extents", r.extents);
   a.field("state", r.state);
   a.field("seed", r.seed);
   a.field("opset", r.opset, 0, 25);

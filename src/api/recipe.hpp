@@ -32,6 +32,7 @@ struct Recipe {
   int64_t samples = 512;                // calibration records at most
   int64_t batch = 16;                   // records per calibration batch
   std::vector<std::string> skip_passes; // by name
+  std::vector<std::string> extents;     // "NAME=NUMBER": free extents of the network made fixed
   std::vector<std::string> state;       // "input=output" pairs that the network keeps from step to step; or "none"
   int64_t opset = 0;                    // of the written file; 0: the lowest that holds the network
   QuantizedStyle style = QuantizedStyle::qdq;  // of the written file

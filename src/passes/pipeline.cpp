@@ -24,9 +24,7 @@ struct Stage {
 };
 
 constexpr Stage kPipeline[] = {
-    {"constant_folding", false},      // shapes and conditions become known
-    {"inline_if", false},             // and with them the branch that is taken
-    {"constant_folding", false},
+    // first, as often as it helps: constant_folding, by which shapes and conditions become known, and inline_if
     {"remove_identity", false},       // what stands between patterns
     {"dead_code", false},
     {"fold_batch_norm", true},
@@ -73,9 +71,29 @@ Model run_pass(std::string_view name, Model model, const PassOptions& options, s
   return model;
 }
 
+namespace {
+
+// If within If: what the outer branch computes becomes known only where it has been inlined. What a round leaves is told by
+// the last one.
+Model inline_branches(Model model, const PassOptions& options, std::vector<PassRun>* runs) {
+  for (bool inlined = true; inlined;) {
+    std::vector<PassRun> round;
+    for (const std::string_view pass : {"constant_folding", "inline_if"}) model = run_pass(pass, std::move(model), options, &round);
+    inlined = !round.empty() && round.back().name == "inline_if" && !round.back().report.done.empty();
+    for (PassRun& run : round) {
+      if (inlined) run.report.kept.clear();
+      if (runs) runs->push_back(std::move(run));
+    }
+  }
+  return model;
+}
+
+}  // namespace
+
 Model simplify(Model model, const PassOptions& options, std::vector<PassRun>* runs) {
   for (const std::string& name : options.off) pass_named(name);
   model.graph = model.graph.clone();
+  model = inline_branches(std::move(model), options, runs);
   for (const Stage& stage : kPipeline)
     if (options.fuse || !stage.fusion) model = run_pass(stage.pass, std::move(model), options, runs);
   return model;

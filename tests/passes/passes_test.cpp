@@ -394,6 +394,25 @@ TEST(Pipeline, EveryPassCanBeSwitchedOffAndMisspellingIsAnError) {
   EXPECT_THROW(simplify(model, {.off = {"remove_identitty"}}), Error);
 }
 
+TEST(Pipeline, BranchesWithinBranchesAreInlined) {
+  const Model after = simplify(parse_model(R"(graph "g" {
+    input x: f32[2,3]
+    const two: i64[] = {2}
+    n = Size(x)
+    yes = Greater(n, two)
+    y: f32[2,3] = If(yes) then_branch=graph "then" {
+      s = Shape(x)
+      r = Size(s)
+      flat = Equal(r, two)
+      inner = If(flat) then_branch=graph "deep" { d = Relu(x) output d } else_branch=graph "no" { e = Neg(x) output e }
+      output inner
+    } else_branch=graph "else" { o = Abs(x) output o }
+    output y
+  })"));
+  ASSERT_EQ(after.graph.nodes.size(), 1u);
+  EXPECT_EQ(after.graph.nodes[0].op, "Relu");
+}
+
 class Simplified : public testing::TestWithParam<const char*> {};
 
 TEST_P(Simplified, ComputesTheSame) {

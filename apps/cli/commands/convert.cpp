@@ -7,12 +7,12 @@ struct Args {
   std::string in, out, style = "qdq";
   int64_t opset = 0;
   bool dry_run = false;
-  StateArgs state;
+  NetworkArgs network;
 };
 
 void run_convert(const Args& args, const Context& c) {
   Model model = load(args.in);
-  args.state.apply(model, c.sink);
+  args.network.apply(model, c.sink);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   if (args.dry_run) {
     const auto places = static_cast<int64_t>(model.quantization.at.size());
@@ -33,7 +33,7 @@ Action declare(Options& o) {
   o.positional("IN", args->in, "a network (.onnx)");
   o.positional("OUT", args->out, "the file to write (.onnx)");
   o.option("--opset", args->opset, "of the written file; 0: the lowest that holds the network");
-  args->state.declare(o);
+  args->network.declare(o);
   o.option("--style", args->style, "operators on codes as qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
   o.flag("--dry-run", args->dry_run, "say what would happen");
   return [args](const Context& c) { run_convert(*args, c); };

@@ -11,7 +11,7 @@ namespace {
 struct Args {
   std::string model, target = "auto";
   std::vector<std::string> nodes;
-  StateArgs state;
+  NetworkArgs network;
   bool values = false, steps = false;
 };
 
@@ -112,7 +112,7 @@ void check_nodes(const Args& args, const std::vector<ModuleLine>& lines) {
 
 void run_inspect(const Args& args, const Context& c) {
   Model model = load(args.model);
-  args.state.apply(model, nullptr);
+  args.network.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   const std::vector<ModuleLine> lines = module_lines(model);
   check_nodes(args, lines);
@@ -134,7 +134,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positional("MODEL", args->model, "the network (.onnx)");
   o.list("--nodes", args->nodes, "only these (names or patterns)");
-  args->state.declare(o);
+  args->network.declare(o);
   o.flag("--values", args->values, "the integer codes, too");
   o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
   o.option("--target", args->target, "of --steps: auto, float, simulated, integer, onnxruntime");

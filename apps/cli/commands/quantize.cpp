@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "graph/state.hpp"
 #include "needs.hpp"
 
 namespace bitwright::cli {
@@ -9,7 +10,7 @@ namespace {
 struct Args {
   std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last, style;
   DataArgs data;
-  StateArgs state;
+  NetworkArgs network;
   std::vector<std::string> exclude, operators, nodes, skip_passes;
   int64_t samples = 0, batch = 0, batches = 0, opset = 0;
   double percentile = 0;
@@ -45,7 +46,8 @@ Recipe recipe_of(const Args& a) {
   if (!a.activations.empty()) set_format(r.rules.activation, a.activations);
   if (!a.operators.empty()) r.rules.operators = a.operators;
   r.rules.exclude.insert(r.rules.exclude.end(), a.exclude.begin(), a.exclude.end());
-  if (!a.state.pairs.empty()) r.state = a.state.pairs;
+  if (!a.network.state.empty()) r.state = a.network.state;
+  if (!a.network.extents.empty()) r.extents = a.network.extents;
   r.skip_passes.insert(r.skip_passes.end(), a.skip_passes.begin(), a.skip_passes.end());
   if (a.samples > 0) r.samples = a.samples;
   if (a.batch > 0) r.batch = a.batch;
@@ -132,6 +134,7 @@ void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Cont
 }
 
 void show_notes(const Quantized& q, const Context& c) {
+  for (const std::string& pair : describe_state(q.model.graph)) c.sink->note("state: " + pair);
   for (const std::string& note : q.notes) c.sink->note(note);
 }
 
@@ -154,8 +157,7 @@ void run_quantize(const Args& a, const Context& c) {
   const Recipe recipe = recipe_of(a);
   if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
   if (a.out.empty() && !a.calibrate_only && !a.dry_run) fail(ErrorCode::usage, "quantize needs -o OUT, --calibrate-only or --dry-run");
-  Model model = load(a.model);
-  StateArgs{recipe.state}.apply(model, c.sink);
+  const Model model = load(a.model);
   if (a.dry_run) return in_model(a.model, [&] { dry_run(a, recipe, model, c); });
   if (!a.calibrate_only) check_writable(a.out);
   std::unique_ptr<Dataset> data;
@@ -203,7 +205,7 @@ void declare_places(Options& o, Args& a) {
 void declare_calibration(Options& o, Args& a) {
   o.section("Calibration");
   a.data.declare(o, "calibration data");
-  a.state.declare(o);
+  a.network.declare(o);
   o.option("--calibrate", a.samples, "records to calibrate on (recipe: 512)");
   o.option("--batch", a.batch, "records per batch (recipe: 16)");
   o.option("--batches", a.batches, "calibrate on this many batches");
