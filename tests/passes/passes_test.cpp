@@ -378,6 +378,62 @@ TEST(Fuse, LayerAndRmsNormalization) {
                       "  s = Sqrt(w)\n  i = Reciprocal(s)\n  n = Mul(x, i)\n  y = Mul(gamma, n)\n"), "RMSNormalization");
 }
 
+const char* const kGeluConstants = R"(
+  const k: f32[] = {0.7978846}
+  const q: f32[] = {0.044715}
+  const r: f32[] = {0.70710677}
+  const one: f32[] = {1}
+  const h: f32[] = {0.5}
+)";
+
+TEST(Fuse, GeluInTheOrdersOfOtherExporters) {
+  const auto fused = [](const std::string& nodes) { return ops_after("fuse_gelu", kGeluConstants + nodes); };
+  // tf2onnx, Keras: (0.5 * x) * (1 + erf(x * sqrt(1/2)))
+  EXPECT_EQ(fused("  a = Mul(x, r)\n  b = Erf(a)\n  c = Add(one, b)\n  d = Mul(h, x)\n  y = Mul(d, c)\n"), "Gelu");
+  // Hugging Face: x * (0.5 * (1 + erf))
+  EXPECT_EQ(fused("  a = Mul(x, r)\n  b = Erf(a)\n  c = Add(b, one)\n  d = Mul(c, h)\n  y = Mul(x, d)\n"), "Gelu");
+  // GPT-2 with the cube as products
+  EXPECT_EQ(fused("  a = Mul(x, x)\n  b = Mul(a, x)\n  c = Mul(q, b)\n  d = Add(x, c)\n  e = Mul(d, k)\n  f = Tanh(e)\n"
+                  "  g = Add(f, one)\n  i = Mul(x, h)\n  y = Mul(i, g)\n"), "Gelu");
+}
+
+TEST(Fuse, GeluReasonsToRefuse) {
+  const auto kept = [](const std::string& nodes) { return ops_after("fuse_gelu", kGeluConstants + nodes); };
+  // erf of something else
+  EXPECT_EQ(kept("  z = Relu(x)\n  a = Mul(z, r)\n  b = Erf(a)\n  c = Add(b, one)\n  d = Mul(c, h)\n  y = Mul(x, d)\n"),
+            "Relu Mul Erf Add Mul Mul");
+  // another factor than a half
+  EXPECT_EQ(kept("  a = Mul(x, r)\n  b = Erf(a)\n  c = Add(b, one)\n  y = Mul(x, c)\n"), "Mul Erf Add Mul");
+  // the cube of another number
+  EXPECT_EQ(kept("  z = Relu(x)\n  a = Mul(x, x)\n  b = Mul(a, z)\n  c = Mul(q, b)\n  d = Add(x, c)\n  e = Mul(d, k)\n"
+                 "  f = Tanh(e)\n  g = Add(f, one)\n  i = Mul(x, h)\n  y = Mul(i, g)\n"),
+            "Relu Mul Mul Mul Add Mul Tanh Add Mul Mul");
+}
+
+TEST(Fuse, HardSwishOfKerasAndWhatIsNone) {
+  const std::string constants = "  const three: f32[] = {3}\n  const zero: f32[] = {0}\n  const six: f32[] = {6}\n"
+                                "  const sixth: f32[] = {0.16666667}\n  a = Add(x, three)\n";
+  EXPECT_EQ(ops_after("fuse_hard_swish", constants + "  b = Clip(a, zero, six)\n  c = Mul(b, sixth)\n  y = Mul(x, c)\n"), "HardSwish");
+  EXPECT_EQ(ops_after("fuse_hard_swish", constants + "  b = Clip(a, zero, three)\n  c = Mul(b, sixth)\n  y = Mul(x, c)\n"),
+            "Add Clip Mul Mul");  // another ceiling
+  EXPECT_EQ(ops_after("fuse_hard_swish", constants + "  b = Clip(a, zero, six)\n  y = Mul(x, b)\n"), "Add Clip Mul");  // no sixth
+  EXPECT_EQ(ops_after("fuse_hard_swish", "  a = HardSigmoid(x) alpha=0.2 beta=0.5\n  y = Mul(x, a)\n"), "HardSigmoid Mul");
+}
+
+TEST(FindAttention, IsReportedAndKept) {
+  const auto report = [](const std::string& scores, const std::string& values) {
+    return kept_by("find_attention", "graph \"g\" {\n  input q: f32[2,3,4]\n  input k: f32[2,4,3]\n  input v: f32[2,3,4]\n"
+                   "  input mask: f32[2,3,3]\n  const root: f32[] = {0.5}\n  s: f32[2,3,3] = MatMul(q, k)\n" +
+                   scores + "  p: f32[2,3,3] = Softmax(t) axis=-1\n" + values + "  output y\n}\n").size();
+  };
+  const std::string product = "  y: f32[2,3,4] = MatMul(p, v)\n";
+  const std::string scaled = "  u: f32[2,3,3] = Mul(s, root)\n";
+  EXPECT_EQ(report(scaled + "  t: f32[2,3,3] = Add(u, mask)\n", product), 1u);
+  EXPECT_EQ(report("  t: f32[2,3,3] = Div(s, root)\n", product), 1u);
+  EXPECT_EQ(report("  t: f32[2,3,3] = Relu(s)\n", product), 0u);                                    // no scaling or mask
+  EXPECT_EQ(report(scaled + "  t: f32[2,3,3] = Add(u, mask)\n", "  y: f32[2,3,3] = Relu(p)\n"), 0u);  // weighs nothing
+}
+
 TEST(MatMulAdd, BecomesGemmForMatricesOnly) {
   EXPECT_EQ(ops_after("matmul_add_to_gemm", "  const w: f32[4,1] = {1, 2, 3, 4}\n  const b: f32[1] = {5}\n  p: f32[2,1] = MatMul(x, w)\n  y = Add(p, b)\n"), "Gemm");
   EXPECT_EQ(ops_after("matmul_add_to_gemm", "  const w: f32[4,1] = {1, 2, 3, 4}\n  const b: f32[2,1] = {5, 6}\n  p: f32[2,1] = MatMul(x, w)\n  y = Add(p, b)\n"), "MatMul Add");

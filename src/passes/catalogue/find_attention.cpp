@@ -1,5 +1,5 @@
-// softmax(Q K^T * scale + mask) V is recognised and reported; it stays as small operators, because mapping it to
-// Attention-23 would change head layouts that the nodes around it rely on, and quantizers want its two products apart.
+// softmax(Q K^T * scale + mask) V is recognised and reported; it stays as small operators, because Attention-23 would hide
+// what its two products read, which needs grids of its own (docs/quantization.md, Q19).
 #include "passes/match.hpp"
 
 namespace bitwright {
