@@ -1,5 +1,5 @@
 // softmax(Q K^T * scale + mask) V is recognised and reported; it stays as small operators, because Attention-23 would hide
-// what its two products read, which needs grids of its own (docs/quantization.md, Q19).
+// what its two products read, which needs grids of its own (docs/quantization.md, Q20).
 #include "passes/match.hpp"
 
 namespace bitwright {
