@@ -215,7 +215,7 @@ bool lower_dynamic(Rewriter& r, Node node, const DynamicCodes& x, bool per_row) 
   const int64_t rank = r.graph().constant(w->codes)->rank();
   if (node.is("Conv") && w->grid.layout.kind == Layout::channel && !is_zero(w->grid.zero)) return false;  // it takes one zero point
   if (per_row && rank != 2) return false;
-  const std::string stem = node.name.empty() ? node.op : node.name;
+  const std::string stem = node.name.empty() ? r.graph().value(node.output()).name : node.name;
   const bool biased = node.input(2) != ValueId::none;
   const ValueId product = biased ? r.add_value(stem + "_product", DType::f32) : node.output();
   if (per_row) {

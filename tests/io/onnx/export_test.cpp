@@ -125,6 +125,21 @@ TEST(Export, NamesAreUniqueAndKeptAtTheInterface) {
   EXPECT_EQ(again.graph.value(again.graph.nodes[0].inputs[1]).name, "y_1");
 }
 
+TEST(Export, NodeNamesAreUnique) {
+  Model model = add_model(Tensor(DType::f32, {1, 2}));
+  Graph& g = model.graph;
+  const ValueId z = g.add_value("z", DType::f32), u = g.add_value("u", DType::f32);
+  g.add_node("Relu", {g.outputs[0]}, {z}, "add");
+  g.add_node("Relu", {z}, {u});
+  g.outputs = {u};
+  const std::string file = scratch("nodes.onnx");
+  write_onnx(model, file);
+  const Model again = read_onnx(file);
+  EXPECT_EQ(again.graph.nodes[0].name, "add");
+  EXPECT_EQ(again.graph.nodes[1].name, "add_1");
+  EXPECT_EQ(again.graph.nodes[2].name, "");
+}
+
 TEST(Export, OpsetThatCannotHoldANodeIsRefused) {
   Model model = add_model(Tensor(DType::f32, {1, 2}));
   Graph& g = model.graph;
