@@ -24,7 +24,19 @@ TEST(Math, OperandsOfWrongTypeOrShapeAreNamed) {
   const Tensor x = floats({2}, {1, 2});
   EXPECT_EQ(message_of("Clip", {x, ints({1})}), "node 'n' (Clip): limit 1 is i64[1], wanted one f32");
   EXPECT_EQ(message_of("Clip", {x, Tensor(DType::f32, {0})}), "node 'n' (Clip): limit 1 is f32[0], wanted one f32");
-  EXPECT_EQ(message_of("StringNormalizer", {x}), "node 'n' (StringNormalizer): a tensor is f32, wanted string");
+}
+
+TEST(Math, ATensorReadAsAnotherTypeNamesTheNode) {
+  const Op reader = {.name = "Sin", .run = [](OpContext& c) { c.input(0).values<float>(); }};
+  const Node node = make_node("Sin", 1);
+  const Tensor x = ints({1});
+  OpContext context(node, std::span(&x, 1), false);
+  try {
+    run_operator(reader, context);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "node 'n' (Sin): a tensor is i64, wanted f32");
+  }
 }
 
 TEST(Math, SignsOfEveryType) {
