@@ -11,6 +11,7 @@ install(EXPORT bitwright NAMESPACE bitwright:: FILE targets.cmake DESTINATION li
 
 set(CONFIG "include(CMakeFindDependencyMacro)\nfind_dependency(Threads)\n")
 if(TARGET DNNL::dnnl)
+  install(FILES $<TARGET_FILE:DNNL::dnnl> DESTINATION lib/bitwright RENAME libdnnl.so.3)  # the program's rpath points there
   string(APPEND CONFIG "find_dependency(dnnl 3.2 CONFIG HINTS \"${dnnl_DIR}\")\n")
 endif()
 string(APPEND CONFIG "include(\${CMAKE_CURRENT_LIST_DIR}/targets.cmake)\n")

@@ -8,9 +8,9 @@ namespace bitwright {
 namespace {
 
 std::shared_ptr<void> allocate(size_t bytes) {
-  constexpr size_t kAlignment = 64;
+  constexpr size_t kAlignment = 64, kMost = size_t{1} << 40;  // allocators of sanitizers complain aloud of more
   const size_t rounded = (bytes + kAlignment) / kAlignment * kAlignment;  // never zero
-  void* memory = std::aligned_alloc(kAlignment, rounded);
+  void* memory = bytes < kMost ? std::aligned_alloc(kAlignment, rounded) : nullptr;
   if (!memory) fail(ErrorCode::resource, "cannot allocate ", human_bytes(static_cast<double>(bytes)), " for a tensor");
   std::memset(memory, 0, rounded);
   return {memory, [](void* p) { std::free(p); }};

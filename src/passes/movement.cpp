@@ -101,8 +101,9 @@ bool write_rows(Rewriter& r, const Node& gather) {
   std::vector<ValueId> inputs = dq.inputs;
   inputs[0] = rows;
   r.erase(dq.id);
+  const NodeId id = gather.id;  // `gather` itself does not outlive what is added
   r.add("DequantizeLinear", inputs, {gather.output()}, dq.name);
-  Node& moved = *r.node(gather.id);
+  Node& moved = *r.node(id);
   r.set_input(moved, 0, dq.input(0));
   moved.outputs[0] = rows;
   return true;
