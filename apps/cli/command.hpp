@@ -29,6 +29,8 @@ class Options {
   void option(const std::string& names, std::string& target, const std::string& help);
   void option(const std::string& names, int64_t& target, const std::string& help);
   void option(const std::string& names, double& target, const std::string& help);
+  /// A whole number from 1 on.
+  void count(const std::string& names, int64_t& target, const std::string& help);
   /// Comma-separated or repeated.
   void list(const std::string& names, std::vector<std::string>& target, const std::string& help);
   void flag(const std::string& names, bool& target, const std::string& help);

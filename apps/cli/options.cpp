@@ -28,6 +28,9 @@ void Options::option(const std::string& names, int64_t& target, const std::strin
 void Options::option(const std::string& names, double& target, const std::string& help) {
   app_.add_option(names, target, help)->capture_default_str()->group(group_);
 }
+void Options::count(const std::string& names, int64_t& target, const std::string& help) {
+  app_.add_option(names, target, help)->capture_default_str()->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->group(group_);
+}
 void Options::list(const std::string& names, std::vector<std::string>& target, const std::string& help) {
   app_.add_option(names, target, help)->delimiter(',')->group(group_);
 }

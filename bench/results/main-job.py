@@ -38,7 +38,7 @@ def run(*args):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
-    shown = " ".join(map(str, args)).replace(str(WORK) + "/", "").replace(str(DATA), "../shared/data")
+    shown = " ".join(map(str, args)).replace(str(WORK) + "/", "").replace(str(DATA), "../shared/data").replace(str(CACHE), ".cache")
     return json.loads(done.stdout), "bitwright " + shown
 
 

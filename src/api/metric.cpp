@@ -94,10 +94,10 @@ void judge_outputs(const std::vector<Tensor>& outputs, const Batch& batch, Part&
       fail(ErrorCode::mismatch, "output ", k, " has shape ", to_string(got.shape()), ", the data expect ",
            to_string(want.shape()));
     for (size_t i = 0; i < got.values<float>().size(); ++i) {
-      const double w = want.values<float>()[i], d = got.values<float>()[i] - w;
+      const double w = want.values<float>()[i], d = difference(w, got.values<float>()[i]);
       part.signal += w * w;
       part.noise += d * d;
-      part.max_error = std::max(part.max_error, std::abs(d));
+      if (!(std::abs(d) <= part.max_error)) part.max_error = std::abs(d);  // NaN counts as the largest
     }
   }
   part.n += batch.records;
@@ -125,17 +125,26 @@ Metric total(Task task, const std::vector<Part>& parts) {
     m.correct += part.correct;
     m.bits += part.bits;
     m.seconds += part.seconds;
-    m.max_error = std::max(m.max_error, part.max_error);
+    if (!(part.max_error <= m.max_error)) m.max_error = part.max_error;
     signal += part.signal, noise += part.noise;
     m.classes.insert(m.classes.end(), part.classes.begin(), part.classes.end());
     similarities.insert(similarities.end(), part.similarities.begin(), part.similarities.end());
     targets.insert(targets.end(), part.targets.begin(), part.targets.end());
   }
   if (m.n > 0) m.bits /= static_cast<double>(m.n);
-  m.snr_db = noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
+  m.snr_db = decibels(signal, noise);
   m.spearman = spearman_correlation(similarities, targets);
   wilson_interval(m.correct, m.n, m.low, m.high);
   return m;
+}
+
+double difference(double want, double got) {
+  return want == got || (std::isnan(want) && std::isnan(got)) ? 0 : got - want;
+}
+
+double decibels(double signal, double noise) {
+  if (noise == 0) return INFINITY;
+  return std::isnan(noise) || std::isinf(noise) ? -INFINITY : 10 * std::log10(signal / noise);
 }
 
 void wilson_interval(int64_t correct, int64_t n, double& low, double& high) {

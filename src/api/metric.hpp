@@ -26,6 +26,11 @@ void wilson_interval(int64_t correct, int64_t n, double& low, double& high);
 /// Rank correlation; equal values share their mean rank. 0 when one side is constant.
 double spearman_correlation(std::span<const double> a, std::span<const double> b);
 
+/// got - want; 0 for equal infinities and where both are NaN.
+double difference(double want, double got);
+/// 10 log10(signal / noise) of sums of squares: infinite without noise, minus infinity for noise that is not finite.
+double decibels(double signal, double noise);
+
 struct EvaluateOptions {
   int threads = 0;      // 0: one per core
   int64_t batch = 32;   // records, where the network takes any number

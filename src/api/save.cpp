@@ -1,7 +1,10 @@
 // Reading and writing whole models. A written file is read back and run before it gets its name.
+#include <cerrno>
 #include <cmath>
-#include <map>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "api/api.hpp"
 #include "core/mapped_file.hpp"
@@ -28,11 +31,11 @@ void check_extension(const std::string& path) {
 /// are moved out when all is well.
 class Workshop {
  public:
-  explicit Workshop(const std::string& path) : path_(path), folder_(path + ".unchecked") {
+  explicit Workshop(const std::string& path) : path_(path) {
     { const FileWriter probe(path); }  // an unwritable place is named as the user wrote it
-    std::error_code error;
-    fs::create_directory(folder_, error);
-    if (error) fail(ErrorCode::io, path, ": cannot be written: ", error.message());
+    std::string name = path + ".unchecked.XXXXXX";
+    if (!mkdtemp(name.data())) fail(ErrorCode::io, path, ": cannot be written: ", std::strerror(errno));
+    folder_ = name;
   }
   ~Workshop() {
     std::error_code ignored;
@@ -61,16 +64,15 @@ bool all_exact(const Program& program) {
   return true;
 }
 
-// Signal to noise in dB; infinite for equal tensors.
 double snr_db(const Tensor& want, const Tensor& got) {
   const Tensor a = to_f32(want), b = to_f32(got);
   double signal = 0, noise = 0;
   for (size_t i = 0; i < a.values<float>().size(); ++i) {
-    const double d = double{a.values<float>()[i]} - b.values<float>()[i];
-    signal += double{a.values<float>()[i]} * a.values<float>()[i];
+    const double w = a.values<float>()[i], d = difference(w, b.values<float>()[i]);
+    signal += w * w;
     noise += d * d;
   }
-  return noise > 0 ? 10 * std::log10(signal / noise) : INFINITY;
+  return decibels(signal, noise);
 }
 
 /// Equal outputs of the model and of the file read back: the table survived the way through the file format. Where some

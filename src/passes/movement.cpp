@@ -68,7 +68,11 @@ void lift_rows(Rewriter& r, const Node& gather) {
   moved.outputs[0] = dq.output();
 }
 
-bool moves_nearest(const Node& node) { return node.is("Resize") && node.attr_string("mode", "nearest") == "nearest"; }
+/// Outside the image tf_crop_and_resize writes a real number of its own, which is no code.
+bool moves_nearest(const Node& node) {
+  return node.is("Resize") && node.attr_string("mode", "nearest") == "nearest" &&
+         node.attr_string("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize";
+}
 
 }  // namespace
 

@@ -157,7 +157,8 @@ class Lifter {
       return bias_of_run_time(node, at, alpha);
     Tensor scale = sw->clone();
     for (float& s : scale.values<float>()) s = sx->values<float>()[0] * s * alpha;
-    const auto axis = scale.rank() == 1 ? std::optional<int64_t>(0) : std::nullopt;
+    const Tensor* b = constant(node.input(at));  // [n], or [1, n] of a Gemm
+    const auto axis = scale.rank() == 1 ? std::optional<int64_t>(b && b->rank() > 0 ? b->rank() - 1 : 0) : std::nullopt;
     const ValueId constant_scale = r_.add_constant(node.name + "_bias_scale", scale);
     return dequantized(node.input(at), constant_scale, ValueId::none, axis);
   }

@@ -14,13 +14,13 @@ RequantizeProfile kernel_profile(Profile profile) {
   return RequantizeProfile::ort;
 }
 
-/// One value per channel from a parameter that has one in all or one each.
+/// One value per channel from a parameter that has one in all, one each, or one each of a group (a grouped ConvTranspose).
 template <class T>
 std::vector<T> per_channel(const Tensor& parameter, int64_t channels, T fallback) {
   std::vector<T> values(static_cast<size_t>(channels), fallback);
   if (parameter.empty()) return values;
   for (int64_t c = 0; c < channels; ++c)
-    values[static_cast<size_t>(c)] = static_cast<T>(value_as_double(parameter, parameter.elements() == 1 ? 0 : c));
+    values[static_cast<size_t>(c)] = static_cast<T>(value_as_double(parameter, c % parameter.elements()));
   return values;
 }
 

@@ -97,20 +97,22 @@ void Run::reset(std::span<const Tensor> state) {
 
 /// Makes the plan for these shapes current: views into one arena, allocated only when it must grow.
 void Run::State::adopt(std::vector<Shape> wanted, std::vector<Shape> wanted_state) {
-  plan = program->plan(wanted, wanted_state);
-  shapes = std::move(wanted), state_shapes = std::move(wanted_state);
-  if (arena.elements() < plan->arena_bytes) arena = Tensor(DType::u8, {plan->arena_bytes});
-  const int64_t scratch_bytes = plan->scratch_bytes * threads.count();
+  auto made = program->plan(wanted, wanted_state);
+  plan = nullptr;  // until its memory is there: what throws on the way leaves no half plan
+  if (arena.elements() < made->arena_bytes) arena = Tensor(DType::u8, {made->arena_bytes});
+  const int64_t scratch_bytes = made->scratch_bytes * threads.count();
   if (scratch.elements() < scratch_bytes) scratch = Tensor(DType::u8, {scratch_bytes});
   tensors.clear();
-  for (const Buffer& buffer : plan->buffers) {
+  for (const Buffer& buffer : made->buffers) {
     if (buffer.kind == Buffer::arena) {
       tensors.push_back(Tensor::view(buffer.tensor.dtype(), buffer.tensor.shape(), arena.raw() + buffer.offset));
     } else {
       tensors.push_back(buffer.kind == Buffer::constant ? buffer.tensor : Tensor());
     }
   }
-  nanoseconds.assign(plan->steps.size(), 0);
+  nanoseconds.assign(made->steps.size(), 0);
+  shapes = std::move(wanted), state_shapes = std::move(wanted_state);
+  plan = std::move(made);
 }
 
 void Run::State::begin_sequence(std::span<const Shape> input_shapes) {

@@ -13,6 +13,16 @@ refuses 1 'none/out.onnx: cannot be written: No such file or directory' quantize
 refuses 1 'none/out.onnx: cannot be written: No such file or directory' convert "$mlp" none/out.onnx
 refuses 1 'folder.onnx: cannot be written: Is a directory' quantize "$mlp" -o folder.onnx --data $data
 refuses 1 'none/p.txt: cannot be written: No such file or directory' evaluate "$mlp" --data $data --predictions none/p.txt
+# Folders beside the output are the user's
+mkdir kept.onnx.unchecked && echo mine >kept.onnx.unchecked/note
+"$program" quantize "$mlp" -o kept.onnx --data $data -q >/dev/null && [ "$(cat kept.onnx.unchecked/note)" = mine ] ||
+  complain "a folder beside the output was touched"
+rm -r kept.onnx kept.onnx.unchecked
+# Counts start at 1
+for option in --batch --calibrate --batches; do
+  "$program" quantize "$mlp" -o zero.onnx --data $data $option 0 >/dev/null 2>err.txt
+  [ $? = 2 ] && grep -q -- "^bitwright: .*$option" err.txt || complain "$option 0: $(cat err.txt)"
+done
 # What is no file is written in place (by way of /dev/fd, so that a fault here cannot replace a device)
 refuses 1 '/dev/fd/9: cannot be written: No space left on device' evaluate "$mlp" --data $data --predictions /dev/fd/9 9>/dev/full
 

@@ -82,7 +82,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positionals("MODEL", args->models, "networks (.onnx)");
   o.option("--target", args->target, "auto, float, simulated, integer, or onnxruntime (in float what its session leaves in float)");
-  o.option("--batch", args->batch, "records per run");
+  o.count("--batch", args->batch, "records per run");
   o.option("--length", args->length, "free extents other than the batch, e.g. words in a sentence (0: the least that runs)");
   o.option("--seconds", args->seconds, "to spend on each model");
   args->network.declare(o);

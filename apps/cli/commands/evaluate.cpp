@@ -56,7 +56,7 @@ Action declare(Options& o) {
   args->data.declare(o, "labelled data");
   args->network.declare(o);
   o.option("--target", args->target, "auto, float, simulated or integer");
-  o.option("--batch", args->batch, "records per run");
+  o.count("--batch", args->batch, "records per run");
   o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");
   o.option("--outputs", args->outputs, "write what the network computed, an array per output (.npz); needs no labels");
   o.flag("--lines", args->lines, "print the two lines 'Size of the model (MB)' and 'Accuracy'");

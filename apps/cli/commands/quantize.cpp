@@ -52,7 +52,9 @@ Recipe recipe_of(const Args& a) {
   if (a.samples > 0) r.samples = a.samples;
   if (a.batch > 0) r.batch = a.batch;
   if (a.batches > 0) r.samples = a.batches * r.batch;
-  if (a.percentile > 0) r.observer.percentile = a.percentile;
+  if (a.percentile != 0 && !(a.percentile > 50 && a.percentile <= 100))
+    fail(ErrorCode::usage, "--percentile is ", a.percentile, ", it must lie above 50 and at most at 100");
+  if (a.percentile != 0) r.observer.percentile = a.percentile;
   if (a.opset > 0) r.opset = a.opset;
   if (!a.style.empty()) r.style = style_named(a.style);
   if (a.no_fuse) r.rules.fuse = false;
@@ -206,9 +208,9 @@ void declare_calibration(Options& o, Args& a) {
   o.section("Calibration");
   a.data.declare(o, "calibration data");
   a.network.declare(o);
-  o.option("--calibrate", a.samples, "records to calibrate on (recipe: 512)");
-  o.option("--batch", a.batch, "records per batch (recipe: 16)");
-  o.option("--batches", a.batches, "calibrate on this many batches");
+  o.count("--calibrate", a.samples, "records to calibrate on (recipe: 512)");
+  o.count("--batch", a.batch, "records per batch (recipe: 16)");
+  o.count("--batches", a.batches, "calibrate on this many batches");
 }
 
 Action declare(Options& o) {

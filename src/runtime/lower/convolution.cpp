@@ -72,9 +72,6 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   const auto read = read_linear(lowering, node, 1, 2, axis, y.dim(1));
   if (const auto* reason = std::get_if<std::string>(&read)) return *reason;
   const Linear& linear = std::get<Linear>(read);
-  if (transposed && node.attr_int("group", 1) > 1 && w.dim(1) != y.dim(1) &&
-      lowering.input_entry(node, 1)->chain[0].layout.kind == Layout::channel)
-    return "scales per channel of a grouped transposed convolution";
   const ConvGeometry g = conv_geometry(node, x, w, y, transposed);
   if (!g.reason.empty()) return g.reason;
   const ConvShape& s = g.shape;
