@@ -212,6 +212,8 @@ std::vector<std::string> dataflow_layers(const Model& model) {
 }
 
 Dataflow layer_dataflow(const Model& model, const std::string& name, const Batches& batches) {
+  if (!model.graph.state.empty())
+    fail(ErrorCode::unsupported, "layers of networks that keep state from step to step cannot be watched yet");
   const Uses uses(model.graph);
   for (const Node& node : model.graph.nodes) {
     if (label(model.graph, node) != name) continue;

@@ -8,7 +8,8 @@ namespace {
 
 std::map<std::string, Site> sites_by_name(const Graph& graph) {
   std::map<std::string, Site> sites;
-  for (uint16_t i = 0; i < graph.inputs.size(); ++i) sites[graph.value(graph.inputs[i]).name] = {kGraphInput, Side::output, i};
+  for (size_t i = 0; i < std::min<size_t>(graph.inputs.size(), 65535); ++i)  // as many as a Site can number
+    sites[graph.value(graph.inputs[i]).name] = {kGraphInput, Side::output, static_cast<uint16_t>(i)};
   for (const Node& node : graph.nodes)
     if (node.output() != ValueId::none) sites[label(graph, node)] = {node.id, Side::output, 0};
   return sites;

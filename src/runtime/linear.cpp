@@ -1,5 +1,6 @@
 #include "runtime/linear.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace bitwright {
@@ -53,7 +54,11 @@ std::string read_bias(const Lowering& lowering, const Node& node, size_t input, 
   }
   std::vector<float> scale(static_cast<size_t>(linear.channels));
   for (size_t c = 0; c < scale.size(); ++c) scale[c] = linear.src.scale * linear.weight_scale[c];
+  if (std::any_of(scale.begin(), scale.end(), [](float s) { return !(s > 0); })) return "its bias would have a scale of 0";
   if (!entry->chain.empty()) {
+    const Tensor& zero = entry->chain[0].zero;
+    for (int64_t i = 0; i < zero.elements(); ++i)
+      if (value_as_double(zero, i) != 0) return "its bias has a zero point";
     const auto given = per_channel<float>(entry->chain[0].scale, linear.channels, 1.0f);
     if (given != scale) return "its bias has another scale than input times weights";
   }

@@ -1,6 +1,7 @@
 #include "io/data/fourier.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <numbers>
 #include <vector>
 
@@ -45,6 +46,10 @@ void fourier(std::span<Complex> x, bool inverse) {
 
 void magnitude_spectrum(std::span<const float> samples, std::span<float> out) {
   BW_CHECK(out.size() == samples.size() / 2 + 1);
+  constexpr size_t kMostOdd = 4096;  // the plain sum over an odd factor takes its square
+  if (samples.size() > 0 && samples.size() >> std::countr_zero(samples.size()) > kMostOdd)
+    fail(ErrorCode::usage, "the spectrum of ", samples.size(), " samples at once would take too long: give `frame` in the data's "
+         "description, best a power of two");
   std::vector<Complex> x(samples.begin(), samples.end());
   fourier(x);
   for (size_t k = 0; k < out.size(); ++k) out[k] = static_cast<float>(std::abs(x[k]));
