@@ -152,6 +152,9 @@ Weights weights_of(const Graph& graph, const Node& node, const QuantRule& rule) 
 Wish weight_wish(const Choice& choice, const Tensor& weights, int axis, int reduce_axis) {
   Wish wish{choice.weight, "minmax", {}, {}, axis};
   if (weights.rank() < 2) wish.scheme.granularity = Layout::tensor;
+  // A stack of matrices: ONNX's integer products know one scale per row or for all, not one per column of each.
+  const bool stacked = weights.rank() > 2 && (axis < 0 ? axis + weights.rank() : axis) == weights.rank() - 1;
+  if (stacked && wish.scheme.granularity == Layout::channel) wish.scheme.granularity = Layout::tensor;
   if (wish.scheme.granularity == Layout::block) wish.axis = reduce_axis;
   return wish;
 }
