@@ -3,6 +3,7 @@
 #include "kernels/conv/dense.hpp"
 #include "kernels/conv/depthwise.hpp"
 #include "kernels/dot/panel.hpp"
+#include "kernels/select.hpp"
 
 namespace bitwright {
 namespace {
@@ -58,14 +59,7 @@ const std::vector<ConvRow>& conv_kernels() {
 
 ConvChoice select_conv(const ConvProblem& problem, Isa cap) {
   ConvChoice choice;
-  for (const ConvRow& row : conv_kernels()) {
-    const char* why = refuses(row, problem, cap);
-    if (why == nullptr) {
-      choice.row = &row;
-      break;
-    }
-    choice.refused.push_back({row.name, why});
-  }
+  choice.row = select_row(conv_kernels(), choice.refused, [&](const ConvRow& row) { return refuses(row, problem, cap); });
   return choice;
 }
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels/elementwise/elementwise.hpp"
-#include "kernels/isa.hpp"
+#include "kernels/select.hpp"
 
 namespace bitwright {
 
@@ -39,15 +39,10 @@ template <class Args>
 ElementwiseChoice<Args> select_elementwise(const std::vector<ElementwiseRow<Args>>& rows, bool all_u8,
                                            Isa cap = isa_cap()) {
   ElementwiseChoice<Args> choice;
-  for (const ElementwiseRow<Args>& row : rows) {
+  choice.row = select_row(rows, choice.refused, [&](const ElementwiseRow<Args>& row) {
     const char* why = isa_refuses(row.isa, cap);
-    if (why == nullptr && !row.any_type && !all_u8) why = "codes are not u8";
-    if (why == nullptr) {
-      choice.row = &row;
-      break;
-    }
-    choice.refused.push_back({row.name, why});
-  }
+    return why == nullptr && !row.any_type && !all_u8 ? "codes are not u8" : why;
+  });
   return choice;
 }
 

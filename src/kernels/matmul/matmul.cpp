@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/dot/panel.hpp"
+#include "kernels/select.hpp"
 
 namespace bitwright {
 namespace {
@@ -63,15 +64,10 @@ const std::vector<MatMulRow>& matmul_kernels() {
 MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap) {
   MatMulChoice choice;
   const char* types = dot_refuses(problem.a_type, problem.b_type, problem.out_type, problem.b_zero, problem.fits_int32);
-  for (const MatMulRow& row : matmul_kernels()) {
+  choice.row = select_row(matmul_kernels(), choice.refused, [&](const MatMulRow& row) {
     const char* why = isa_refuses(row.isa, cap);
-    if (why == nullptr && row.packed) why = types;
-    if (why == nullptr) {
-      choice.row = &row;
-      break;
-    }
-    choice.refused.push_back({row.name, why});
-  }
+    return why == nullptr && row.packed ? types : why;
+  });
   return choice;
 }
 

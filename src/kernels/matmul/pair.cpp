@@ -4,6 +4,7 @@
 
 #include "kernels/dot/dot.hpp"
 #include "kernels/dot/panel.hpp"
+#include "kernels/select.hpp"
 
 namespace bitwright {
 namespace {
@@ -125,14 +126,7 @@ const std::vector<PairRow>& pair_kernels() {
 
 PairChoice select_pair(const PairProblem& problem, Isa cap) {
   PairChoice choice;
-  for (const PairRow& row : pair_kernels()) {
-    const char* why = refuses(row, problem, cap);
-    if (why == nullptr) {
-      choice.row = &row;
-      break;
-    }
-    choice.refused.push_back({row.name, why});
-  }
+  choice.row = select_row(pair_kernels(), choice.refused, [&](const PairRow& row) { return refuses(row, problem, cap); });
   return choice;
 }
 
