@@ -10,11 +10,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Rules with_defaults(Rules rules) {
-  if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
-  return rules;
-}
-
 void check_any_quantized(const Quantized& result) {
   for (const Decision& decision : result.decisions)
     if (decision.quantized) return;
@@ -47,7 +42,7 @@ Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data
   result.recipe = recipe;
   Prepared prepared = fuse(model, recipe);
   result.notes = std::move(prepared.notes);
-  Placement placement = place(std::move(prepared.model), with_defaults(recipe.rules));
+  Placement placement = set_qconfig(std::move(prepared.model), recipe);
   placement.model.quantization.profile = recipe.profile;
   result.decisions = placement.decisions;
   check_any_quantized(result);

@@ -5,7 +5,11 @@ namespace bitwright {
 
 Model add_quant_stubs(Model model) { return model; }
 
-Placement set_qconfig(Model model, const Recipe& recipe) { return place(std::move(model), recipe.rules); }
+Placement set_qconfig(Model model, const Recipe& recipe) {
+  Rules rules = recipe.rules;
+  if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
+  return place(std::move(model), rules);
+}
 
 namespace {
 

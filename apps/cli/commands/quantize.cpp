@@ -120,9 +120,7 @@ Document document(const Quantized& q) {
 
 void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Context& c) {
   const Prepared prepared = fuse(model, recipe);
-  Rules rules = recipe.rules;
-  if (rules.method == Method::dynamic && rules.operators.empty()) rules.operators = default_dynamic_operators();
-  const Placement placement = place(prepared.model, rules);
+  const Placement placement = set_qconfig(prepared.model, recipe);
   const size_t places = bitwright::needs_of(placement).size();
   int64_t records = places > 0 ? recipe.samples : 0;
   if (records > 0 && a.data.given()) records = std::min(records, a.data.open(&recipe.data)->size());
