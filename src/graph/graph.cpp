@@ -265,8 +265,7 @@ void sort_nodes(Graph& graph) {
       }
     }
   }
-  std::vector<Node> sorted;
-  sorted.reserve(count);
+  std::deque<Node> sorted;
   for (const size_t i : order) sorted.push_back(std::move(graph.nodes[i]));
   graph.nodes = std::move(sorted);
 }

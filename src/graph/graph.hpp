@@ -6,6 +6,7 @@
 // order. A value is made by a graph input, by a node, or holds a constant.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -82,7 +83,7 @@ class Graph {
   explicit Graph(const Graph& parent, std::nullptr_t) : ids_(parent.ids_), symbols_(parent.symbols_) {}
 
   std::string name;
-  std::vector<Node> nodes;  // in execution order
+  std::deque<Node> nodes;  // in execution order; a deque, so that adding a node moves no other
   std::vector<ValueId> inputs;
   std::vector<ValueId> outputs;
   std::vector<StatePair> state;

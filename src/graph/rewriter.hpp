@@ -34,7 +34,7 @@ class Rewriter {
   bool is_graph_output(ValueId value);
   bool is_graph_input(ValueId value) const;
 
-  /// Adds a node; it takes its place in the order at commit(). The reference lives until the next add.
+  /// Adds a node; it takes its place in the order at commit(). References to nodes live until commit().
   Node& add(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs, std::string name = {});
   ValueId add_value(const std::string& name, DType dtype) { return graph().add_value(name, dtype); }
   ValueId add_constant(const std::string& name, Tensor tensor) { return graph().add_constant(name, std::move(tensor)); }

@@ -117,7 +117,7 @@ class Lowering {
   int needs = 0;
 
   bool run(Graph& graph) {
-    std::vector<Node> nodes = std::move(graph.nodes), out;
+    std::deque<Node> nodes = std::move(graph.nodes), out;
     graph.nodes.clear();
     for (Node& node : nodes)
       if (!add(graph, std::move(node), out, 0)) return false;
@@ -129,7 +129,7 @@ class Lowering {
   static constexpr int kMostSteps = 4;  // of rewriting a node into nodes that are rewritten in turn
   int opset_;
 
-  bool add(Graph& graph, Node node, std::vector<Node>& out, int steps) {
+  bool add(Graph& graph, Node node, std::deque<Node>& out, int steps) {
     bool fine = true;
     for_each_nested(node, [&](Graph& nested) { fine = fine && run(nested); });
     const Op* op = find_op(node.domain, node.op);
