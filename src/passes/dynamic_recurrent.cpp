@@ -164,16 +164,17 @@ void mark_hidden_states(Model& model) {
   }
 }
 
-bool lower_dynamic_recurrent(Rewriter& r, NodeId id, std::map<std::string, std::string>& metadata) {
-  const Node lstm = *r.node(id);
+bool lower_dynamic_recurrent(Rewriter& r, NodeId id, std::map<std::string, std::string>& metadata, NodeNames& names) {
+  Node lstm = *r.node(id);
   if (!lstm.is("LSTM") || lstm.attr_int("layout", 0) != 0) return false;
   const std::optional<Written> parts[2] = {written_weights(r, lstm, 1), written_weights(r, lstm, 2)};
   if (!parts[0] || !parts[1]) return false;
+  if (lstm.name.empty()) lstm.name = names.unique("LSTM");
   std::vector<ValueId> inputs = lstm.inputs;
   inputs.resize(kInputs, ValueId::none);
   for (size_t part = 0; part < 2; ++part) {
     const Written& w = *parts[part];
-    const std::string stem = str(lstm.name.empty() ? "LSTM" : lstm.name, "_", kParts[part]);
+    const std::string stem = str(lstm.name, "_", kParts[part]);
     inputs[kWeight + part] = r.add_constant(stem + "_quantized", permuted(ConstantView{w.codes, {}}, {0, 2, 1}).values);
     const Tensor scale = spread(w.grid.scale, w.grid, w.codes.shape());
     const Tensor zero = w.grid.zero.empty() ? Tensor(DType::i8, scale.shape()) : spread(w.grid.zero, w.grid, w.codes.shape());

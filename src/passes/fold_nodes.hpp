@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include "graph/node_names.hpp"
 #include "graph/rewriter.hpp"
 #include "passes/fold.hpp"
 
@@ -70,7 +71,8 @@ void write_row_product(Rewriter& r, const DynamicCodes& x, const IntegerWeights&
 void lift_dynamic_recurrent(Rewriter& r, const std::map<std::string, std::string>& metadata, FoldReport& report);
 /// The hidden state of a recurrent cell whose input is quantized at run time and whose weights are codes is so, too.
 void mark_hidden_states(Model& model);
-/// The inverse for an LSTM whose weights are codes behind DQ. False, and nothing has happened, where it has no such form.
-bool lower_dynamic_recurrent(Rewriter& r, NodeId id, std::map<std::string, std::string>& metadata);
+/// The inverse for an LSTM whose weights are codes behind DQ; it gets a name if it has none, for what is noted of it. False,
+/// and nothing has happened, where it has no such form.
+bool lower_dynamic_recurrent(Rewriter& r, NodeId id, std::map<std::string, std::string>& metadata, NodeNames& names);
 
 }  // namespace bitwright

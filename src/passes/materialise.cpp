@@ -11,10 +11,10 @@ namespace {
 
 class Materialiser {
  public:
-  Materialiser(Model& model, const MaterialiseOptions& options) : model_(model), r_(model), options_(options) {}
+  Materialiser(Model& model, const MaterialiseOptions& options)
+      : model_(model), names_(model.graph), r_(model), options_(options) {}
 
   void run() {
-    collect_names();
     const auto entries = model_.quantization.at;  // inputs are handled where they stand, so by value
     for (const auto& [site, entry] : entries)
       if (site.side == Side::input) write_input(site, entry);
@@ -29,14 +29,14 @@ class Materialiser {
     for (const NodeId id : r_.nodes())
       if (r_.node(id)->is("Gather")) write_rows(r_, *r_.node(id));
     r_.commit();
-    if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_);
+    if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_, names_);
   }
 
  private:
   Model& model_;
+  NodeNames names_;  // before anything is noted under a name
   Rewriter r_;
   const MaterialiseOptions& options_;
-  std::set<std::string> names_;
   struct Made {
     std::vector<Grid> chain;
     Tensor codes;
@@ -47,14 +47,7 @@ class Materialiser {
   std::map<NodeId, Site> at_run_;                             // nodes that want run-time codes at an input
   std::set<Site> per_row_;
 
-  void collect_names() {
-    for (const Node& node : model_.graph.nodes) names_.insert(node.name);
-  }
-  std::string unique(const std::string& stem) {
-    std::string name = stem;
-    for (int i = 1; !names_.insert(name).second; ++i) name = str(stem, "_", i);
-    return name;
-  }
+  std::string unique(const std::string& stem) { return names_.unique(stem); }
   std::string where(const Site& site) const {
     const Node* node = model_.graph.find_node(site.node);
     return str(node ? display_name(*node) : "the graph's input", site.side == Side::input ? ": input " : ": output ", site.index);
@@ -218,7 +211,7 @@ class Materialiser {
   void lower_dynamic_nodes() {
     for (const auto& [id, site] : at_run_) {
       const bool per_row = per_row_.count(site) != 0;
-      if (options_.integer_operators && site.index == 0 && !per_row && lower_dynamic_recurrent(r_, id, model_.info.metadata)) continue;
+      if (options_.integer_operators && site.index == 0 && !per_row && lower_dynamic_recurrent(r_, id, model_.info.metadata, names_)) continue;
       note_hidden_state(*r_.node(id));
       const ValueId x = r_.node(id)->input(site.index);
       const DynamicCodes& codes = dynamic_codes(x, per_row);

@@ -34,8 +34,8 @@ inline const std::string kClampKey = "bitwright.clamp/";
 void lift_qoperators(Rewriter& r, const Metadata& metadata, FoldReport& report);
 
 /// The inverse, on a graph that `materialise` made: what has no form on codes keeps its Q and DQ. Data movement between
-/// equal grids moves codes.
-void write_qoperators(Model& model);
+/// equal grids moves codes. A node without a name gets one of `names` where its clamp is noted.
+void write_qoperators(Model& model, NodeNames& names);
 
 // ---- data movement
 

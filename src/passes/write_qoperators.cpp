@@ -22,7 +22,7 @@ struct Result {
 
 class Writer {
  public:
-  explicit Writer(Model& model) : model_(model), r_(model) {}
+  Writer(Model& model, NodeNames& names) : model_(model), names_(names), r_(model) {}
 
   void run() {
     for (const NodeId id : r_.nodes()) {
@@ -42,6 +42,7 @@ class Writer {
 
  private:
   Model& model_;
+  NodeNames& names_;
   Rewriter r_;
 
   const Tensor* constant(ValueId id) { return r_.graph().constant(id); }
@@ -196,23 +197,26 @@ class Writer {
       }
     }
     while (inputs.back() == ValueId::none) inputs.pop_back();
-    if (end && end->clamp != NodeId::none) note_clamp(node, *r_.node(end->clamp));
+    std::string name = node.name;
+    if (end && end->clamp != NodeId::none) {
+      if (name.empty()) name = names_.unique(r_.graph().value(node.output()).name + "_" + node.op);
+      note_clamp(name, node.output(), *r_.node(end->clamp));
+    }
     r_.erase(node.id);
     if (end && end->clamp != NodeId::none) r_.erase(end->clamp);
     if (end) r_.erase(end->quantize);
-    Node& made = r_.add(std::string(row.name), inputs, {end ? end->codes : node.output()}, node.name);
+    Node& made = r_.add(std::string(row.name), inputs, {end ? end->codes : node.output()}, name);
     made.domain = std::string(row.domain);
     made.attributes = kept;
   }
 
-  void note_clamp(const Node& node, const Node& clamp) {
-    if (node.name.empty()) return;
-    std::string note = clamp.op + "\n" + clamp.name + "\n" + r_.graph().value(node.output()).name;
+  void note_clamp(const std::string& node, ValueId value, const Node& clamp) {
+    std::string note = clamp.op + "\n" + clamp.name + "\n" + r_.graph().value(value).name;
     for (size_t i = 1; i < clamp.inputs.size(); ++i) {
       const Tensor* limit = constant(clamp.inputs[i]);
       note += limit ? str("\n", limit->values<float>()[0], " ", r_.graph().value(clamp.inputs[i]).name) : "\n- ";
     }
-    model_.info.metadata[kClampKey + node.name] = note;
+    model_.info.metadata[kClampKey + node] = note;
   }
 
   /// Data movement for whose codes ONNX Runtime has kernels.
@@ -250,6 +254,6 @@ class Writer {
 
 }  // namespace
 
-void write_qoperators(Model& model) { Writer(model).run(); }
+void write_qoperators(Model& model, NodeNames& names) { Writer(model, names).run(); }
 
 }  // namespace bitwright

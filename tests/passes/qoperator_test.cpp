@@ -72,6 +72,27 @@ TEST(QOperator, AClampThatQuantizationMakesSuperfluousIsFoundAgain) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "Clip"), 0);
 }
 
+/// All nodes called the same: what tells graphs apart that differ in the names of nodes only.
+std::string print_renamed(Model m, const std::string& name) {
+  for (Node& node : m.graph.nodes) node.name = name;
+  return print(m);
+}
+
+TEST(QOperator, ClampsOfNodesWithoutNameOrWithOneNameAreFoundAgain) {
+  const std::string codes = " input 1: static {int8 -128 127 scale f32[]{1}} codes i8[2,2,1,1]{1, 2, -3, 4}\n";
+  for (const std::string name : {"", " @\"n\""}) {
+    const std::string end = name + "\n", conv = ") group=1" + end, type = ": f32[1,2,4,4] = ";
+    const Model m = parse_model(net("  const w: f32[2,2,1,1] = {1, 2, -3, 4}\n  const u: f32[2,2,1,1] = {1, 2, -3, 4}\n  c" + type +
+                                        "Conv(x, w" + conv + "  r" + type + "Relu(c)" + end + "  d" + type + "Conv(r, u" + conv +
+                                        "  y" + type + "Relu(d)" + end,
+                                    "at 0" + codes + "at 1 output 0: " + kPositive + "at 2" + codes + "at 3 output 0: " + kPositive));
+    const Model again = fold(through_a_file(materialise(m, {.style = QuantizedStyle::qoperator})));
+    std::set<std::string> names;
+    for (const Node& node : again.graph.nodes) EXPECT_TRUE(node.name.empty() || names.insert(node.name).second) << node.name;
+    EXPECT_EQ(print_renamed(again, "n"), print_renamed(fold(through_a_file(materialise(m))), "n"));
+  }
+}
+
 TEST(QOperator, AClampInsideTheRangeKeepsItsNodes) {
   const Names names = written_as(net(R"(  const w: f32[2,2,1,1] = {1, 2, -3, 4}
   const most: f32[] = {6}

@@ -5,6 +5,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "graph/node_names.hpp"
 #include "io/onnx/export_parts.hpp"
 #include "io/onnx/onnx.hpp"
 #include "io/onnx/proto.hpp"
@@ -190,15 +191,6 @@ void separate_outputs(Graph& graph, bool nested) {
   for (const Node& node : graph.nodes) for_each_nested(node, [](Graph& inner) { separate_outputs(inner, true); });
 }
 
-/// Names of nodes must differ, or be empty, over all graphs of a file.
-void separate_nodes(Graph& graph, std::unordered_set<std::string>& used) {
-  for (Node& node : graph.nodes) {
-    const std::string stem = node.name;
-    for (int i = 1; !node.name.empty() && !used.insert(node.name).second; ++i) node.name = str(stem, "_", i);
-    for_each_nested(node, [&](Graph& nested) { separate_nodes(nested, used); });
-  }
-}
-
 class Namer {
  public:
   ValueNames names;
@@ -288,8 +280,7 @@ OnnxWritten write_model(const Model& model, const std::string& path, const OnnxW
   int opset = 0;
   Graph graph = lowered(model, options.opset, opset);
   separate_outputs(graph, false);
-  std::unordered_set<std::string> node_names;
-  separate_nodes(graph, node_names);
+  const NodeNames separate(graph);
   Namer namer;
   namer.name_graph(graph);
   External external{constant_bytes(graph) > options.external_above,

@@ -1,0 +1,41 @@
+#include "graph/node_names.hpp"
+
+#include "core/text.hpp"
+
+namespace bitwright {
+namespace {
+
+void for_each_nested(const Node& node, const auto& visit) {
+  for (const auto& [key, attribute] : node.attributes)
+    if (const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute)) visit(**nested);
+}
+
+}  // namespace
+
+NodeNames::NodeNames(Graph& graph) {
+  collect(graph);
+  std::unordered_set<std::string> seen;
+  separate(graph, seen);
+}
+
+void NodeNames::collect(const Graph& graph) {
+  for (const Node& node : graph.nodes) {
+    used_.insert(node.name);
+    for_each_nested(node, [&](const Graph& nested) { collect(nested); });
+  }
+}
+
+void NodeNames::separate(Graph& graph, std::unordered_set<std::string>& seen) {
+  for (Node& node : graph.nodes) {
+    if (!node.name.empty() && !seen.insert(node.name).second) node.name = unique(node.name);
+    for_each_nested(node, [&](Graph& nested) { separate(nested, seen); });
+  }
+}
+
+std::string NodeNames::unique(const std::string& stem) {
+  if (used_.insert(stem).second) return stem;
+  for (int& i = tried_[stem];;)
+    if (const std::string name = str(stem, "_", ++i); used_.insert(name).second) return name;
+}
+
+}  // namespace bitwright
