@@ -1,11 +1,11 @@
 #include "shared.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "core/mapped_file.hpp"
 #include "graph/extents.hpp"
 #include "graph/state.hpp"
+#include "io/onnx/onnx.hpp"
 
 namespace bitwright::cli {
 
@@ -37,13 +37,7 @@ std::unique_ptr<Dataset> DataArgs::open(const DataOptions* defaults) const {
   return select.empty() ? std::move(data) : bitwright::select(std::move(data), select);
 }
 
-double file_bytes(const std::string& path) {
-  std::error_code error;
-  double bytes = static_cast<double>(std::filesystem::file_size(path, error));
-  if (error) return 0;
-  const auto data = std::filesystem::file_size(path + ".data", error);
-  return error ? bytes : bytes + static_cast<double>(data);
-}
+double file_bytes(const std::string& path) { return static_cast<double>(bytes_on_disk(path)); }
 
 void check_writable(const std::string& path) { const FileWriter probe(path); }
 

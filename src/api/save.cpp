@@ -21,6 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kVersion = "0.1.0";
+const std::string kStateKey = "bitwright.state";  // in the metadata of a file: none (pairs have keys of their own)
 
 void check_extension(const std::string& path) {
   if (fs::path(path).extension() != ".onnx")
@@ -46,16 +47,28 @@ class Workshop {
 
   std::string file() const { return (folder_ / path_.filename()).string(); }
   void move_out() const {
-    for (const char* suffix : {".data", ""}) {  // the model last: without its data it would be half a file
+    const bool orphan = leaves_data();
+    for (const char* suffix : {kData, ""}) {  // the model last: without its data it would be half a file
       std::error_code error;
       if (!fs::exists(file() + suffix, error)) continue;
       fs::rename(file() + suffix, path_.string() + suffix, error);
       if (error) fail(ErrorCode::io, path_.string(), ": cannot be written: ", error.message());
     }
+    std::error_code ignored;
+    if (orphan) fs::remove(path_.string() + kData, ignored);
   }
 
  private:
+  static constexpr const char* kData = ".data";
   fs::path path_, folder_;
+
+  /// The model that is overwritten is ours and has its tensors in a file beside it, the new one has not.
+  bool leaves_data() const {
+    std::error_code ignored;
+    if (!fs::is_regular_file(path_, ignored) || fs::exists(file() + kData, ignored)) return false;
+    const DataFiles old = data_files(path_.string());
+    return old.ours && old.locations.count(path_.filename().string() + kData) != 0;
+  }
 };
 
 bool all_exact(const Program& program) {
@@ -118,6 +131,12 @@ void compare_constants(const Graph& written, const std::string& path) {
   }
 }
 
+/// Says so in the file where a network keeps no state although its names show some: reading it would find it again.
+void mark_stateless(Model& model) {
+  Graph probe = model.graph;
+  if (probe.state.empty() && find_state(probe) > 0) model.info.metadata[kStateKey] = "none";
+}
+
 bool runs_in_float(const Model& model) {
   try {
     const auto program = Program::compile(model, {.target = Target::floating});
@@ -157,7 +176,8 @@ Model load(const std::string& path) {
   for (const std::string& kept : report.kept) model.info.notes.push_back(kept);
   // A table knows Swish as one operator, opsets before 24 as two.
   if (!model.quantization.empty()) model = run_pass("fuse_silu", std::move(model));
-  if (model.graph.state.empty()) find_state(model.graph);
+  const bool stateless = model.info.metadata.erase(kStateKey) > 0;
+  if (model.graph.state.empty() && !stateless) find_state(model.graph);
   return model;
 }
 
@@ -169,7 +189,8 @@ Saved save(const Model& model, const std::string& path, const SaveOptions& optio
   onnx.external_above = options.external_above;
   Saved saved;
   try {
-    const Model nodes = materialise(model, {.style = options.style});
+    Model nodes = materialise(model, {.style = options.style});
+    mark_stateless(nodes);
     const OnnxWritten written = write_onnx(nodes, workshop.file(), onnx);
     saved = {written.bytes, written.opset, {}, {nodes.info.notes.begin() + std::ssize(model.info.notes), nodes.info.notes.end()}};
     if (constant_bytes(model.graph) > options.run_up_to) {

@@ -1,6 +1,7 @@
 // Run-time quantization: DynamicQuantizeLinear, MatMulInteger or ConvInteger, Cast, Mul by the scales, Add of a bias.
 #include <algorithm>
 
+#include "passes/match.hpp"
 #include "passes/qoperators.hpp"
 
 namespace bitwright {
@@ -37,20 +38,30 @@ std::optional<DynamicMatch> match_dynamic(Rewriter& r, const Node& node, std::st
   return DynamicMatch{node.id, cast->id, mul->id, r.producer(other)->id, quantize->input(0), node.input(1), node.input(3), mul->output(), *scale};
 }
 
-/// The grid of the weights of ConvInteger (axis 0, scale [M,1,1]) or MatMulInteger (last axis, scale [N]).
-std::optional<Grid> dynamic_weight_grid(const Graph& g, const DynamicMatch& m, bool conv) {
+/// The rank of the integer product; the least that it can have where that of x is not known (-1).
+int64_t product_rank(int64_t x, int64_t w, bool conv) {
+  if (conv) return w;
+  if (x < 0) x = 1;
+  return x == 1 || w == 1 ? x + w - 2 : std::max(x, w);
+}
+
+/// The grid of the weights of ConvInteger (axis 0, scale [M,1,1]) or MatMulInteger (last axis, scale [N]). A scale of a higher
+/// rank than the product's would raise the rank of the result.
+std::optional<Grid> dynamic_weight_grid(Rewriter& r, const DynamicMatch& m, bool conv) {
+  const Graph& g = r.graph();
   const Tensor& codes = *g.constant(m.codes);
   const Format* format = format_of(codes.dtype());
   const Tensor* zero = m.zero == ValueId::none ? nullptr : g.constant(m.zero);
   if (!format || !format->is_integer || codes.rank() < (conv ? 3 : 1) || (zero && zero->dtype() != codes.dtype())) return {};
+  const Shape& s = m.scale.shape();
+  if (std::ssize(s) > product_rank(rank_of(r, m.x), codes.rank(), conv)) return {};
   Grid grid{format, format->code_min, format->code_max, {}, m.scale, {}, {}};
   const int axis = conv ? 0 : static_cast<int>(codes.rank()) - 1;
   const int64_t channels = codes.dim(axis);
   if (m.scale.elements() != 1) {
-    const Shape& s = m.scale.shape();
-    const size_t at = conv ? (s.size() == static_cast<size_t>(codes.rank()) ? 1 : 0) : s.size() - 1;
-    const bool rank_fits = !conv || s.size() + 1 >= static_cast<size_t>(codes.rank());
-    if (m.scale.elements() != channels || s[at] != channels || !rank_fits) return {};
+    const int64_t from_end = conv ? codes.rank() - 1 : 1;  // where the product's channels are
+    const bool fits = codes.rank() > 1 && std::ssize(s) >= from_end && s[s.size() - static_cast<size_t>(from_end)] == channels;
+    if (m.scale.elements() != channels || !fits) return {};
     grid.layout = {Layout::channel, axis, 0};
     grid.scale = m.scale.reshaped({channels});
   }
@@ -101,7 +112,7 @@ void lift_dynamic(Rewriter& r, const Node& given, const Metadata& metadata, Fold
   std::string why;
   const auto match = match_dynamic(r, node, &why);
   const bool conv = node.op == "ConvInteger";
-  auto grid = match ? dynamic_weight_grid(r.graph(), *match, conv) : std::nullopt;
+  auto grid = match ? dynamic_weight_grid(r, *match, conv) : std::nullopt;
   if (!grid) {
     report.kept.push_back(str(display_name(node), ": ", match ? "the scales of its weights have another layout" : why));
     return;

@@ -3,6 +3,7 @@
 //
 //     sum((q - z) * (w - wz)) = MatMulInteger(q, w, 0, wz) - z * sum(w - wz)
 #include <algorithm>
+#include <set>
 
 #include "passes/pattern.hpp"
 #include "passes/qoperators.hpp"
@@ -167,24 +168,29 @@ void lift_values(Rewriter& r, const Node& last) {
   }
 }
 
-/// Operators whose results nobody reads, from the end: what computed codes that are in the table now.
-void drop_unread(Rewriter& r) {
-  r.commit();
+std::set<NodeId> unread_nodes(Rewriter& r) {
+  std::set<NodeId> unread;
+  for (const NodeId id : r.nodes()) {
+    const auto& outputs = r.node(id)->outputs;
+    if (std::all_of(outputs.begin(), outputs.end(), [&](ValueId v) { return r.readers(v).empty(); })) unread.insert(id);
+  }
+  return unread;
+}
+
+/// Erases what computed codes that are in the table now: nodes that nobody reads any more and that are not among `kept`.
+void drop_orphans(Rewriter& r, const std::set<NodeId>& kept) {
   for (bool again = true; again;) {
     again = false;
-    const auto nodes = r.nodes();
-    for (auto id = nodes.rbegin(); id != nodes.rend(); ++id) {
-      const Node& node = *r.node(*id);
-      const bool read = std::any_of(node.outputs.begin(), node.outputs.end(), [&](ValueId v) { return !r.readers(v).empty(); });
-      if (!read) r.erase(*id), again = true;
-    }
     r.commit();
+    for (const NodeId id : unread_nodes(r))
+      if (!kept.count(id)) r.erase(id), again = true;
   }
 }
 
 }  // namespace
 
 void lift_dynamic_rows(Rewriter& r, const Metadata& metadata) {
+  const std::set<NodeId> unread = unread_nodes(r);
   bool found = false;
   for (const NodeId id : r.nodes()) {
     const Node* node = r.node(id);
@@ -198,7 +204,7 @@ void lift_dynamic_rows(Rewriter& r, const Metadata& metadata) {
       found = found || r.quantization().at.size() != before;
     }
   }
-  if (found) drop_unread(r);
+  if (found) drop_orphans(r, unread);
 }
 
 DynamicCodes write_row_codes(Rewriter& r, ValueId x, const std::string& stem) {

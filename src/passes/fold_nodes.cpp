@@ -28,7 +28,8 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
   }
   const bool half = scale->dtype() == DType::f16 || scale->dtype() == DType::bf16;
   if (scale->dtype() != DType::f32 && !(half && scales == Scales::any_float)) {
-    *why = str("its scale is ", name_of(scale->dtype()), ", f32 is wanted");
+    *why = str("its scale is ", name_of(scale->dtype()), ": ",
+               half ? "quotients and results rounded to that are no arithmetic of the table" : "f32 is wanted");
     return {};
   }
   if (is_dequantize(node) && node.has_attr("output_dtype") && node.attr_int("output_dtype", 0) != static_cast<int64_t>(scale->dtype())) {

@@ -38,6 +38,26 @@ TEST(Save, DataBesideTheModelAreMovedWithIt) {
   EXPECT_EQ(load(folder.file("m.onnx")).quantization.at.size(), small.model.quantization.at.size());
 }
 
+TEST(Save, DataOfAnOverwrittenModelOfOursGoWithIt) {
+  const Folder folder;
+  const Model model = load(kCnn);
+  save(model, folder.file("m.onnx"), {.external_above = 1000});
+  EXPECT_EQ(bytes_on_disk(folder.file("m.onnx")), fs::file_size(folder.file("m.onnx")) + fs::file_size(folder.file("m.onnx.data")));
+  save(model, folder.file("m.onnx"));
+  EXPECT_EQ(folder.files(), 1u);
+  EXPECT_EQ(bytes_on_disk(folder.file("m.onnx")), fs::file_size(folder.file("m.onnx")));
+}
+
+TEST(Save, AFileThatOnlyHasTheNameOfDataStays) {
+  const Folder folder;
+  const Model model = load(kCnn);
+  fs::copy_file(kCnn, folder.file("m.onnx"));
+  fs::copy_file(kCnn, folder.file("m.onnx.data"));  // somebody's
+  save(model, folder.file("m.onnx"));
+  EXPECT_EQ(folder.files(), 2u);
+  EXPECT_EQ(bytes_on_disk(folder.file("m.onnx")), fs::file_size(folder.file("m.onnx")));
+}
+
 TEST(Save, NetworksTooLargeToBeRunAreCompared) {
   const Folder folder;
   const Saved saved = save(without_data(Method::weight_only).model, folder.file("m.onnx"), {.external_above = 1000, .run_up_to = 1000});

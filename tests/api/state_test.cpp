@@ -92,6 +92,21 @@ TEST(StateApi, FilesCarryThePairs) {
   std::filesystem::remove(path);
 }
 
+TEST(StateApi, FilesCarryThatThereIsNone) {
+  Model model = sum_model();  // names that show a pair, which nobody declared
+  const std::string path = (std::filesystem::temp_directory_path() / "bitwright_state_test.onnx").string();
+  for (int generation = 0; generation < 2; ++generation) {
+    save(model, path);
+    model = load(path);
+    EXPECT_TRUE(model.graph.state.empty());
+    EXPECT_EQ(model.info.metadata.count("bitwright.state"), 0u);
+  }
+  EXPECT_EQ(find_state(model.graph), 1u);
+  save(model, path);
+  EXPECT_EQ(load(path).graph.state.size(), 1u);
+  std::filesystem::remove(path);
+}
+
 TEST(StateApi, WhatIsMissingIsNamedWithAHint) {
   const auto program = Program::compile(sum_model());
   try {

@@ -245,7 +245,7 @@ Rope encode_model(const ModelInfo& info, const Graph& graph, int opset, Encoder&
   namespace field = model_field;
   Rope rope;
   rope.writer().add_int64(field::ir_version, ir_version_of(opset));
-  rope.writer().add_string(field::producer_name, "bitwright");
+  rope.writer().add_string(field::producer_name, std::string(kProducer));
   if (!info.domain.empty()) rope.writer().add_string(field::domain, info.domain);
   if (info.version != 0) rope.writer().add_int64(field::version, info.version);
   if (!info.doc.empty()) rope.writer().add_string(field::doc, info.doc);

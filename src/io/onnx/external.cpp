@@ -1,8 +1,11 @@
 #include "io/onnx/external.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "core/error.hpp"
@@ -24,7 +27,7 @@ int64_t number(const std::string& key, const std::string& digits) {
 }  // namespace
 
 ExternalData::File& ExternalData::open(const std::string& location) {
-  if (const auto at = files_.find(location); at != files_.end()) return at->second;
+  if (const auto at = found_.find(location); at != found_.end()) return *at->second;
   if (folder_.empty() || location.empty() || location.find('\0') != std::string::npos || fs::path(location).is_absolute())
     fail(ErrorCode::malformed, "external data at '", location, "' are not a file beside the model");
   std::error_code error;
@@ -33,7 +36,11 @@ ExternalData::File& ExternalData::open(const std::string& location) {
   const auto [at_root, at_file] = std::mismatch(root.begin(), root.end(), file.begin(), file.end());
   if (error || at_root != root.end())
     fail(ErrorCode::malformed, "external data at '", location, "' lie outside of the model's folder");
-  return files_[location] = {MappedFile::open(file.string()), {}};
+  struct stat facts = {};
+  if (::stat(file.c_str(), &facts) != 0) fail(ErrorCode::io, file.string(), ": cannot be opened: ", std::strerror(errno));
+  const auto [at, fresh] = files_.try_emplace({facts.st_dev, facts.st_ino});
+  if (fresh) at->second.mapped = MappedFile::open(file.string());
+  return *(found_[location] = &at->second);
 }
 
 ExternalBytes ExternalData::find(const std::string& tensor, const std::vector<std::pair<std::string, std::string>>& entries) {

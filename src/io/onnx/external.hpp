@@ -2,6 +2,7 @@
 // no two tensors may share some of their bytes (all of them they may: tied weights).
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -35,7 +36,8 @@ class ExternalData {
     std::map<int64_t, Range> ranges;  // by their begin; they do not overlap
   };
   std::string folder_;
-  std::map<std::string, File> files_;  // by location, as written
+  std::map<std::pair<uint64_t, uint64_t>, File> files_;  // by device and inode: a file has many names
+  std::map<std::string, File*> found_;                   // by location, as written
 
   File& open(const std::string& location);
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 
 #include "graph/quantization.hpp"
 
@@ -25,6 +26,16 @@ struct OnnxWritten {
 /// Writes a graph (Q/DQ as nodes: see materialise). Throws Error{unsupported} naming the node that the opset cannot
 /// express, Error{io}. The file appears whole or not at all.
 OnnxWritten write_onnx(const Model& model, const std::string& path, const OnnxWriteOptions& options = {});
+
+/// The files with tensors of a model, as it names them, and whether it was written by us. What is no ONNX file has none.
+/// Error{io} where it cannot be opened.
+struct DataFiles {
+  bool ours = false;
+  std::set<std::string> locations;  // relative to the model's folder
+};
+DataFiles data_files(const std::string& path);
+/// Bytes of a model and of the files with its tensors; 0 where there is none.
+uint64_t bytes_on_disk(const std::string& path);
 
 namespace onnx {
 /// A file that holds one TensorProto (.pb).

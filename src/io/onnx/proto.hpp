@@ -55,6 +55,9 @@ namespace sparse_field {
 enum : uint32_t { values = 1, indices, dims };
 }
 
+/// ModelProto.producer_name of what we write.
+constexpr std::string_view kProducer = "bitwright";
+
 /// Metadata "bitwright.state/INPUT" = OUTPUT: a pair of Graph::state.
 inline const std::string kStateKey = "bitwright.state/";
 

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Case {
-  std::string location, offset, length, second_offset;
+  std::string location, offset, length, second_offset, second_location;
 };
 
 class External : public testing::Test {
@@ -52,7 +52,8 @@ class External : public testing::Test {
     std::string graph, out, model;
     field(graph, 2, "g");
     field(graph, 5, tensor("a", c, c.offset));
-    if (!c.second_offset.empty()) field(graph, 5, tensor("b", c, c.second_offset));
+    const std::string second = c.second_location.empty() ? c.location : c.second_location;
+    if (!c.second_offset.empty()) field(graph, 5, tensor("b", {second, "", c.length}, c.second_offset));
     field(out, 1, "a");
     field(graph, 12, out);
     field(model, 7, graph);
@@ -100,6 +101,17 @@ TEST_F(External, NumbersThatLie) {
             "tensor 'b' [4]: external data at 'weights.bin', 16 bytes from 8, overlap those of tensor 'a'");
   EXPECT_EQ(read({"weights.bin", "8", "16", "0"}),
             "tensor 'b' [4]: external data at 'weights.bin', 16 bytes from 0, overlap those of tensor 'a'");
+}
+
+TEST_F(External, AFileOfTwoNamesIsOne) {
+  const std::string overlap = "tensor 'b' [4]: external data at '";
+  fs::create_hard_link(folder_ / "model/weights.bin", folder_ / "model/hard.bin");
+  fs::create_symlink("weights.bin", folder_ / "model/soft.bin");
+  for (const std::string other : {"./weights.bin", "inside/../weights.bin", "hard.bin", "soft.bin"}) {
+    EXPECT_EQ(read({"weights.bin", "0", "16", "8", other}), overlap + other + "', 16 bytes from 8, overlap those of tensor 'a'");
+    EXPECT_EQ(read({"weights.bin", "0", "16", "16", other}), "read");
+  }
+  EXPECT_EQ(read({"weights.bin", "0", "16", "8", "inside/weights.bin"}), "read");
 }
 
 TEST_F(External, AFileThatIsNotThere) {
