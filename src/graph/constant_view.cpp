@@ -70,6 +70,27 @@ bool reshaped(ConstantView& constant, const Shape& shape) {
   return true;
 }
 
+namespace {
+
+/// Whether the scales of the constant's grid can take factors while its codes stay.
+bool takes_factors(const Entry& entry, std::span<const float> factors) {
+  const Grid& grid = entry.chain.back();
+  const bool positive = std::all_of(factors.begin(), factors.end(), [](float f) { return f > 0; });
+  return positive && entry.chain.size() == 1 && !entry.codes.empty() && grid.scale.dtype() == DType::f32 && !is_float(grid.zero.dtype());
+}
+
+}  // namespace
+
+bool scaled(ConstantView& constant, float factor) {
+  const bool quantized = !constant.entry.chain.empty();
+  if (quantized && !takes_factors(constant.entry, {&factor, 1})) return false;
+  Tensor& floats = quantized ? constant.entry.chain.back().scale : constant.values;
+  floats = floats.clone();
+  for (float& v : floats.values<float>()) v *= factor;
+  if (quantized) constant.values = dequantize(constant.entry.codes, constant.entry.chain.back());
+  return true;
+}
+
 bool scaled(ConstantView& constant, int axis, std::span<const float> factors) {
   const int64_t extent = constant.values.dim(axis);
   BW_CHECK(extent == static_cast<int64_t>(factors.size()) && constant.values.dtype() == DType::f32);
@@ -84,9 +105,7 @@ bool scaled(ConstantView& constant, int axis, std::span<const float> factors) {
   }
   Grid& grid = constant.entry.chain.back();
   const bool same_axis = grid.layout.kind == Layout::channel && normal(grid.layout.axis, constant.values.rank()) == axis;
-  const bool positive = std::all_of(factors.begin(), factors.end(), [](float f) { return f > 0; });
-  if (constant.entry.codes.empty() || constant.entry.chain.size() != 1 || !positive || grid.scale.dtype() != DType::f32 ||
-      (grid.layout.kind != Layout::tensor && !same_axis) || grid.zero.elements() > 1 || is_float(grid.zero.dtype()))
+  if (!takes_factors(constant.entry, factors) || (grid.layout.kind != Layout::tensor && !same_axis) || grid.zero.elements() > 1)
     return false;
   Tensor scale(DType::f32, {extent});
   for (int64_t c = 0; c < extent; ++c) {

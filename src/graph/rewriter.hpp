@@ -86,5 +86,7 @@ bool reshaped(ConstantView& constant, const Shape& shape);
 /// Row c along `axis` is multiplied by factors[c]. Codes stay as they are and the scales take the factor (negative ones
 /// and zeros cannot, then false); a grid for the whole tensor becomes one per channel of `axis`.
 bool scaled(ConstantView& constant, int axis, std::span<const float> factors);
+/// All of it by one factor; any layout of the grid stays.
+bool scaled(ConstantView& constant, float factor);
 
 }  // namespace bitwright

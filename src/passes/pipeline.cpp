@@ -27,6 +27,7 @@ constexpr Stage kPipeline[] = {
     // first, as often as it helps: constant_folding, by which shapes and conditions become known, and inline_if
     {"remove_identity", false},       // what stands between patterns
     {"dead_code", false},
+    {"fold_gemm_factors", true},      // before batch norms: a scaled bias takes none
     {"fold_batch_norm", true},
     {"merge_pad", true},
     {"fuse_layer_norm", true},

@@ -165,6 +165,56 @@ TEST(FoldBatchNorm, ReasonsToRefuse) {
             Lines{name + "the Conv behind it pads with zeros, which its shift would change"});
 }
 
+TEST(FoldGemmFactors, IntoWeightsAndBias) {
+  const auto report = expect_pass("fold_gemm_factors", R"(graph "g" {
+  input x: f32[2,2]
+  const w: f32[2,2] = {1, 2, -3, 4}
+  const b: f32[2] = {3, -5}
+  a: f32[2,2] = Gemm(x, w, b) alpha=0.5 beta=2.0 transB=1 @"fc"
+  y: f32[2,2] = Gemm(a, w) alpha=1.0 beta=3.0 @"fd"
+  output y
+})", R"(graph "g" {
+  input x: f32[2,2]
+  const w_1: f32[2,2] = {0.5, 1, -1.5, 2}
+  const b: f32[2] = {6, -10}
+  const w: f32[2,2] = {1, 2, -3, 4}
+  a: f32[2,2] = Gemm(x, w_1, b) transB=1 @"fc"
+  y: f32[2,2] = Gemm(a, w) @"fd"
+  output y
+}
+)");
+  EXPECT_EQ(report.done, (Lines{"node 'fc' (Gemm): its alpha 0.5 is folded into input 1", "node 'fc' (Gemm): its beta 2 is folded into input 2"}));
+}
+
+TEST(FoldGemmFactors, CodesStayAndScalesTakeThem) {
+  expect_pass("fold_gemm_factors", R"(graph "g" {
+  input x: f32[2,2]
+  const w: f32[2,2] = {1, 1, -3, 2}
+  y: f32[2,2] = Gemm(x, w) alpha=0.5 @"fc"
+  output y
+}
+at 0 input 1: static {int8 -127 127 channel 1 scale f32[2]{1, 0.5}} codes i8[2,2]{1, 2, -3, 4}
+)", R"(graph "g" {
+  input x: f32[2,2]
+  const w: f32[2,2] = {0.5, 0.5, -1.5, 1}
+  y: f32[2,2] = Gemm(x, w) @"fc"
+  output y
+}
+at 0 input 1: static {int8 -127 127 channel 1 scale f32[2]{0.5, 0.25}} codes i8[2,2]{1, 2, -3, 4}
+)");
+}
+
+TEST(FoldGemmFactors, ReasonsToRefuse) {
+  const auto gemm = [](const std::string& attributes, const std::string& entry = "") {
+    return kept_by("fold_gemm_factors", "graph \"g\" {\n input x: f32[2,2]\n input v: f32[2,2]\n const w: f32[2,2] = {1, 2, -3, 4}\n y = Gemm(" +
+                                            attributes + " @\"fc\"\n output y\n}\n" + entry);
+  };
+  EXPECT_EQ(gemm("x, v) alpha=0.5"), Lines{"node 'fc' (Gemm): its alpha 0.5 stays: input 1 is no float32 constant"});
+  EXPECT_EQ(gemm("x, w, v) beta=0.5"), Lines{"node 'fc' (Gemm): its beta 0.5 stays: input 2 is no float32 constant"});
+  EXPECT_EQ(gemm("x, w) alpha=-0.5", "at 0 input 1: static {int8 -127 127 scale f32[]{1}} codes i8[2,2]{1, 2, -3, 4}"),
+            Lines{"node 'fc' (Gemm): its alpha -0.5 stays: input 1 is quantized and does not take it"});
+}
+
 TEST(ConstantFolding, ComputesAndKeepsCodesThroughTranspose) {
   expect_pass("constant_folding", R"(graph "g" {
   input x: f32[1,2]
