@@ -75,6 +75,8 @@ class StaticPlacer {
     if (choice.rule->kind == Kind::linear) return linear_wanted(i, why);
     if (choice.rule->kind == Kind::fixed && ends_graph(i))
       return why = "it makes the network's result: codes would make ties of near probabilities", false;
+    if (const int64_t product = biased(i); product >= 0)
+      return why = str("the bias of ", label(graph_, node(static_cast<size_t>(product)))), true;
     for (const uint16_t k : data_inputs(i)) {
       if (!reached_.count(node(i).inputs[k])) continue;
       const bool absorbed = choice.rule->clamp_only && absorbs(uses_.producer(node(i).inputs[k]));
@@ -129,6 +131,28 @@ class StaticPlacer {
     return reader >= 0 && is_clamp(static_cast<size_t>(reader)) && node(static_cast<size_t>(reader)).input(0) == node(i).output();
   }
 
+  // The product with weights to which node i adds one number per column and which nobody else reads; -1 if there is none. Of
+  // matrices it became a Gemm; of higher rank the sum is float, and codes in between would round twice.
+  int64_t biased(size_t i) const {
+    if (!rules_.fuse || !node(i).is("Add") || node(i).inputs.size() != 2) return -1;
+    for (size_t k = 0; k < 2; ++k) {
+      const int64_t product = uses_.producer(node(i).inputs[k]);
+      const Tensor* bias = constant(node(i).inputs[1 - k]);
+      if (product < 0 || !bias || !quantized_[static_cast<size_t>(product)]) continue;
+      const Node& matmul = node(static_cast<size_t>(product));
+      const Tensor* w = matmul.is("MatMul") ? constant(matmul.input(1)) : nullptr;
+      const bool vector = w && w->rank() == 2 && bias->rank() > 0 && bias->dim(-1) == w->dim(1) && bias->elements() == w->dim(1);
+      if (vector && uses_.single_reader(node(i).inputs[k]) >= 0) return product;
+    }
+    return -1;
+  }
+
+  // The bias of the product at i is added behind it.
+  bool leaves_biased(size_t i) const {
+    const int64_t reader = node(i).is("MatMul") ? uses_.single_reader(node(i).output()) : -1;
+    return reader >= 0 && quantized_[static_cast<size_t>(reader)] && biased(static_cast<size_t>(reader)) == static_cast<int64_t>(i);
+  }
+
   bool is_clamp(size_t i) const {
     if (!choices_[i].rule || !choices_[i].rule->clamp_only || !choices_[i].allowed) return false;
     for (size_t k = 1; k < node(i).inputs.size(); ++k)
@@ -140,8 +164,8 @@ class StaticPlacer {
     const QuantRule& rule = *choices_[i].rule;
     if (rule.kind == Kind::linear) add_weights(i);
     for (const uint16_t k : data_inputs(i))
-      if (!absorbs(uses_.producer(node(i).inputs[k]))) need_grid(i, k);
-    if (absorbs(static_cast<int64_t>(i))) return;
+      if (biased(i) < 0 && !absorbs(uses_.producer(node(i).inputs[k]))) need_grid(i, k);
+    if (absorbs(static_cast<int64_t>(i)) || leaves_biased(i)) return;
     for (const uint16_t k : data_outputs(i))
       if (rules_.quantize_outputs || !is_result_only(node(i).outputs[k])) add_output(i, k);
     if (rule.kind == Kind::shared || (rule.clamp_only && !rules_.fuse)) join(i);

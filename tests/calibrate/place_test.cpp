@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "calibrate/nets.hpp"
+#include "graph/text.hpp"
 #include "quant/presets.hpp"
 
 namespace bitwright {
@@ -97,6 +98,26 @@ TEST(Place, ConstantsOfElementwiseOperatorsBecomeCodes) {
   const Placement p = place(net.model, default_rules());
   EXPECT_EQ(entries(p), "input.out0 conv.out0 conv.in1 conv.in2* mul.out0 mul.in1");
   EXPECT_EQ(p.wishes.at({net.node("mul"), Side::input, 1}).fixed_max, 0.5f);
+}
+
+TEST(Place, ABiasBehindAProductOfThreeAxesGetsNoGridOfItsOwn) {
+  const auto placed = [](const std::string& bias, const std::string& rest, bool fuse = true) {
+    Rules rules = default_rules();
+    rules.fuse = fuse;
+    return place(parse_model("graph \"g\" {\n input x: f32[1,3,2]\n const w: f32[2,2] = {1, 2, -3, 4}\n const b: f32" + bias +
+                             "\n m: f32[1,3,2] = MatMul(x, w) @\"mm\"\n a: f32[1,3,2] = Add(b, m) @\"add\"\n" + rest + " output y\n}"),
+                 rules);
+  };
+  const std::string relu = " y: f32[1,3,2] = Relu(a) @\"relu\"\n", both = " y: f32[1,3,2] = Mul(a, m) @\"mul\"\n";
+  const Placement p = placed("[2] = {1, -1}", relu);
+  EXPECT_EQ(entries(p), "input.out0 mm.in1 relu.out0");
+  EXPECT_EQ(why(p, "add"), "+the bias of mm");
+  EXPECT_EQ(why(p, "relu"), "+absorbed into add");
+  EXPECT_EQ(entries(placed("[1,1,2] = {1, -1}", relu)), "input.out0 mm.in1 relu.out0");
+  EXPECT_EQ(entries(placed("[1,3,1] = {1, -1, 2}", relu)), "input.out0 mm.out0 mm.in1 add.in0 relu.out0") << "no number per column";
+  EXPECT_EQ(entries(placed("[2] = {1, -1}", both)), "input.out0 mm.out0 mm.in1 add.out0 add.in0 mul.out0") << "read twice";
+  EXPECT_EQ(entries(placed("[2] = {1, -1}", relu, false)),
+            "input.out0 mm.out0 mm.in1 add.out0=1 add.in0 relu.out0=1");
 }
 
 TEST(Place, FloatResultsWhenTheRecipeWantsThem) {
