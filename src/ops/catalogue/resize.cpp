@@ -12,7 +12,7 @@ namespace {
 
 struct Axis {
   int64_t in = 1, out = 1;
-  double scale = 1, roi_start = 0, roi_end = 1;
+  float scale = 1, roi_start = 0, roi_end = 1;
   bool touched = false;
 };
 
@@ -47,14 +47,22 @@ void keep_aspect_ratio(const OpContext& c, std::vector<Axis>& axes) {
   const std::string policy = c.node().attr_string("keep_aspect_ratio_policy", "stretch");
   if (policy == "stretch") return;
   if (policy != "not_larger" && policy != "not_smaller") c.malformed(str("keep_aspect_ratio_policy '", policy, "'"));
-  double scale = -1;
+  float scale = -1;
   for (const Axis& a : axes)
     if (a.touched) scale = scale < 0 ? a.scale : policy == "not_larger" ? std::min(scale, a.scale) : std::max(scale, a.scale);
   for (Axis& a : axes) {
     if (!a.touched) continue;
     a.scale = scale;
-    a.out = static_cast<int64_t>(std::floor(scale * static_cast<double>(a.in) + 0.5));
+    a.out = static_cast<int64_t>(std::round(scale * static_cast<float>(a.in)));
   }
+}
+
+// A scale may be so close to 1 that nothing changes its extent. ONNX Runtime then copies: the tensor when no extent changes
+// (whatever the crop), with antialias each such axis.
+void leave_equal_extents(const OpContext& c, std::vector<Axis>& axes) {
+  const bool each = c.node().attr_int("antialias", 0) != 0;
+  const bool all = std::all_of(axes.begin(), axes.end(), [](const Axis& a) { return a.in == a.out; });
+  for (Axis& a : axes) a.touched = a.touched && !all && !(each && a.in == a.out);
 }
 
 std::vector<Axis> read_axes(const OpContext& c) {
@@ -78,37 +86,44 @@ std::vector<Axis> read_axes(const OpContext& c) {
     if (!(value > 0) || !(value * static_cast<double>(by_size ? 1 : a.in) < 0x1p40))
       c.malformed(str("cannot resize an axis of ", a.in, by_size ? " to " : " by ", value));
     a.touched = true;
-    a.out = by_size ? static_cast<int64_t>(value) : static_cast<int64_t>(std::floor(static_cast<double>(a.in) * value));
-    a.scale = by_size ? value / static_cast<double>(std::max<int64_t>(a.in, 1)) : value;
+    const auto number = static_cast<float>(value), in = static_cast<float>(std::max<int64_t>(a.in, 1));
+    a.out = by_size ? static_cast<int64_t>(value) : static_cast<int64_t>(number * static_cast<float>(a.in));
+    a.scale = by_size ? number / in : number;
     if (crops) {
-      a.roi_start = value_as_double(c.data(1), static_cast<int64_t>(i));
-      a.roi_end = value_as_double(c.data(1), static_cast<int64_t>(i + order.size()));
+      a.roi_start = static_cast<float>(value_as_double(c.data(1), static_cast<int64_t>(i)));
+      a.roi_end = static_cast<float>(value_as_double(c.data(1), static_cast<int64_t>(i + order.size())));
     }
   }
   if (by_size) keep_aspect_ratio(c, axes);
+  leave_equal_extents(c, axes);
   return axes;
 }
 
-double original(const OpContext& c, const Axis& a, const std::string& mode, int64_t at) {
-  const auto x = static_cast<double>(at), in = static_cast<double>(a.in), out = static_cast<double>(a.out);
-  if (mode == "half_pixel") return (x + 0.5) / a.scale - 0.5;
-  if (mode == "pytorch_half_pixel") return a.out > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
+// The coordinate in the input of output index `at`, with the widths of ONNX Runtime's sums (1.31.1, tests/referee/resize.py):
+// at ties the last bit decides which element is nearest.
+float original(const OpContext& c, const Axis& a, const std::string& mode, int64_t at) {
+  const auto x = static_cast<float>(at), in = static_cast<float>(a.in), out = static_cast<float>(a.out);
+  if (a.scale == 1) return x;
+  if (mode == "half_pixel") return (x + 0.5f) / a.scale - 0.5f;
+  if (mode == "pytorch_half_pixel") return a.out > 1 ? (x + 0.5f) / a.scale - 0.5f : 0;
   if (mode == "asymmetric") return x / a.scale;
   if (mode == "align_corners") return a.out > 1 ? x * (in - 1) / (out - 1) : 0;
-  if (mode == "tf_half_pixel_for_nn") return (x + 0.5) / a.scale;
+  if (mode == "tf_half_pixel_for_nn") return (x + 0.5f) / a.scale;
   if (mode == "half_pixel_symmetric") {
-    const double adjustment = out / (a.scale * in);
-    return in / 2 * (1 - adjustment) + (x + 0.5) / a.scale - 0.5;
+    const float adjustment = out / (a.scale * in), offset = in / 2 * (1 - adjustment);
+    return static_cast<float>(static_cast<double>(offset) + (static_cast<double>(x) + 0.5) / static_cast<double>(a.scale) - 0.5);
   }
   if (mode == "tf_crop_and_resize")
     return a.out > 1 ? a.roi_start * (in - 1) + x * (a.roi_end - a.roi_start) * (in - 1) / (out - 1)
-                     : 0.5 * (a.roi_start + a.roi_end) * (in - 1);
+                     : 0.5f * (a.roi_start + a.roi_end) * (in - 1);
   c.malformed(str("coordinate_transformation_mode '", mode, "' is not known"));
 }
 
-int64_t nearest_index(const OpContext& c, const std::string& mode, double x) {
-  if (mode == "round_prefer_floor") return static_cast<int64_t>(std::ceil(x - 0.5));
-  if (mode == "round_prefer_ceil") return static_cast<int64_t>(std::floor(x + 0.5));
+int64_t nearest_index(const OpContext& c, const std::string& mode, float x) {
+  // A hair beside a tie counts as a tie: 4 / fl(8 / 7) is 3.4999998.
+  constexpr double kTie = 1e-6;
+  if (mode == "round_prefer_floor") return static_cast<int64_t>(std::ceil(static_cast<double>(x) - (0.5 + kTie)));
+  if (mode == "round_prefer_ceil") return static_cast<int64_t>(std::floor(static_cast<double>(x) + (0.5 + kTie)));
   if (mode == "floor") return static_cast<int64_t>(std::floor(x));
   if (mode == "ceil") return static_cast<int64_t>(std::ceil(x));
   c.malformed(str("nearest_mode '", mode, "' is not known"));
@@ -124,7 +139,7 @@ double filter(const Style& s, double x) {
 }
 
 void add_weighted(const Style& s, const Axis& a, double x, Taps& taps) {
-  const double shrink = s.antialias ? std::min(a.scale, 1.0) : 1;  // antialiasing widens the filter when shrinking
+  const double shrink = s.antialias ? std::min(static_cast<double>(a.scale), 1.0) : 1;  // antialiasing widens the filter when shrinking
   const double radius = (s.mode == "linear" ? 1 : 2) / shrink;
   const auto first = static_cast<int64_t>(std::floor(x)) + static_cast<int64_t>(std::floor(-radius)) + 1;
   taps.per_output = 2 - 2 * (static_cast<int64_t>(std::floor(-radius)) + 1);
@@ -144,8 +159,8 @@ void add_weighted(const Style& s, const Axis& a, double x, Taps& taps) {
 Taps taps_of(const OpContext& c, const Style& s, const Axis& a) {
   Taps taps;
   for (int64_t at = 0; at < a.out; ++at) {
-    const double x = original(c, a, s.coordinates, at);
-    taps.outside.push_back(s.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<double>(a.in - 1)));
+    const float x = original(c, a, s.coordinates, at);
+    taps.outside.push_back(s.coordinates == "tf_crop_and_resize" && (x < 0 || x > static_cast<float>(a.in - 1)));
     if (s.mode == "nearest") {
       taps.all.push_back({std::clamp<int64_t>(nearest_index(c, s.nearest, x), 0, a.in - 1), 1});
     } else {
