@@ -35,4 +35,53 @@ Tensor conv_weights_last(const Tensor& w, const ConvShape& s, bool transposed) {
   return result;
 }
 
+ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transposed, SrcCodes src, DType out_type, Isa isa) {
+  const Tensor codes = conv_weights_last(linear.weights, s, transposed);
+  const int64_t k = s.kh * s.kw * (s.c / s.groups);
+  reach_ = reach_of({codes, 0, 1, k, linear.weight_zero, linear.bias}, k, s.oc, src);
+  const ConvChoice choice = select_conv(
+      {.shape = s, .src_type = linear.src.type, .weight_type = codes.dtype(), .out_type = out_type,
+       .weight_zero = linear.has_weight_zero, .transposed = transposed, .fits_int32 = fits_int32(reach_)}, isa);
+  row_ = choice.row;
+  refused_ = lines(choice.refused);
+  if (row_->packing != ConvPacking::none) {
+    packed_ = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), src);
+    return;
+  }
+  codes_ = codes;
+  bias_ = linear.bias;
+  if (linear.has_weight_zero) zero_ = linear.weight_zero;
+  wide_ = !fits_int32(reach_);
+}
+
+void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) const {
+  args.shape = s;
+  args.weights = codes_.raw();
+  args.weight_type = codes_.dtype();
+  args.weight_zero = zero_.empty() ? nullptr : zero_.data();
+  args.bias = bias_.empty() ? nullptr : bias_.data();
+  args.wide = wide_;
+  args.packed = row_->packing == ConvPacking::none ? nullptr : &packed_;
+  constexpr int64_t kChunkMacs = 1 << 18;
+  const int64_t macs = s.kh * s.kw * (s.c / s.groups) * s.oc;
+  context.rows(s.rows(), kChunkMacs / std::max<int64_t>(1, macs), [&](int64_t begin, int64_t end, std::byte* scratch) {
+    ConvArgs mine = args;
+    mine.scratch = scratch;
+    row_->kernel(mine, begin, end);
+  });
+}
+
+void describe_convolution(const Lowering& lowering, const Node& node, const ConvShape& s, const ConvWeights& weights, Step& step) {
+  const int64_t k = s.kh * s.kw * (s.c / s.groups);
+  step.scratch_bytes = weights.scratch_bytes(s);
+  step.constant_bytes = weights.bytes();
+  step.info.notes = weights.refused();
+  step.info.node = node.id;
+  step.info.name = display_name(node);
+  step.info.kernel = weights.row().name;
+  step.info.integer = true;
+  step.info.macs = (node.is("ConvTranspose") ? s.n * s.h * s.w : s.rows()) * s.oc * k;
+  for (const ValueId id : {node.input(0), node.input(1), node.output()}) step.info.bytes += lowering.known(id)->elements();
+}
+
 }  // namespace bitwright

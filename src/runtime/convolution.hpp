@@ -1,8 +1,9 @@
-// What every lowering of a convolution on codes needs: its geometry and its weights in the kernels' order.
+// What every lowering of a convolution on codes needs: its geometry, its weights in the form that the chosen kernel reads, and
+// the walk of that kernel over the output.
 #pragma once
 
 #include "kernels/conv/conv.hpp"
-#include "ops/op.hpp"
+#include "runtime/linear.hpp"
 
 namespace bitwright {
 
@@ -15,5 +16,34 @@ ConvGeometry conv_geometry(const Node& node, const Tensor& x, const Tensor& w, c
 
 /// ONNX [oc, c/groups, kh, kw] (transposed: [c, oc/groups, kh, kw]) -> [oc, kh, kw, c/groups], i8 or i16.
 Tensor conv_weights_last(const Tensor& w, const ConvShape& shape, bool transposed);
+
+/// Constant weights of a convolution, shared by all plans of a Program: of `shape` only what does not change with the call's
+/// shapes is looked at.
+class ConvWeights {
+ public:
+  /// Chooses the kernel for activations `src` and results of `out_type`, and packs for it.
+  ConvWeights(const Linear& linear, const ConvShape& shape, bool transposed, SrcCodes src, DType out_type, Isa isa);
+
+  const ConvRow& row() const { return *row_; }
+  const std::vector<std::string>& refused() const { return refused_; }
+  const std::vector<Reach>& reach() const { return reach_; }
+  int64_t bytes() const { return static_cast<int64_t>(codes_.bytes() + packed_.bytes.bytes()); }
+  /// Per worker.
+  int64_t scratch_bytes(const ConvShape& shape) const { return row_->packing == ConvPacking::none ? 0 : conv_scratch_bytes(shape); }
+  /// All pixels of the result. Of `args` the caller fills the source, its type and zero point, and the output.
+  void run(StepContext& context, const ConvShape& shape, ConvArgs args) const;
+
+ private:
+  const ConvRow* row_ = nullptr;
+  std::vector<std::string> refused_;
+  std::vector<Reach> reach_;
+  PackedWeights packed_;             // for every kernel but the references,
+  Tensor codes_;                     // which read [oc, kh, kw, c / groups]
+  std::vector<int32_t> zero_, bias_;
+  bool wide_ = false;
+};
+
+/// What `inspect` and `bench` show of a step that convolves with these weights.
+void describe_convolution(const Lowering& lowering, const Node& node, const ConvShape& shape, const ConvWeights& weights, Step& step);
 
 }  // namespace bitwright

@@ -1,6 +1,7 @@
 #include "runtime/dynamic.hpp"
 
 #include "kernels/elementwise/select.hpp"
+#include "runtime/linear.hpp"
 
 namespace bitwright {
 namespace {
@@ -43,7 +44,7 @@ RunTimeCodes quantize_at_run(Lowering& lowering, const Node& node, Order order, 
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   auto step = std::make_unique<DynamicQuantizeStep>();
   step->k = shape.back();
-  step->m = elements_of(shape) / std::max<int64_t>(1, step->k);
+  step->m = rows_of(shape);
   step->per_row = per_row;
   step->range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
   step->quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;

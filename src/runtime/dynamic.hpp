@@ -23,4 +23,11 @@ inline std::vector<float> with_slack(std::vector<float> values) {
   return values;
 }
 
+/// A bias that stays float, as kernels want it; empty for none.
+inline std::vector<float> slack_floats(const Tensor* bias) {
+  if (!bias) return {};
+  const Tensor values = to_f32(*bias);
+  return with_slack({values.values<float>().begin(), values.values<float>().end()});
+}
+
 }  // namespace bitwright

@@ -28,6 +28,9 @@ struct Linear {
   DType out_type() const { return dst ? dst->type : DType::f32; }
 };
 
+/// Rows of the matrices in x: the product of all extents but the last (which may be 0).
+inline int64_t rows_of(const Shape& x) { return elements_of(std::span(x).first(x.size() - 1)); }
+
 /// Codes, scales and zero points of weights at `input` into `linear` (channels set); returns what stands in the way.
 std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear);
 

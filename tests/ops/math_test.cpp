@@ -85,6 +85,7 @@ TEST(Reduce, AxesKeepdimsAndEmptySets) {
   EXPECT_TRUE(identical(run_op("ReduceSum", {x}, {{"noop_with_empty_axes", int64_t{1}}})[0], x));
   expect_near(run_op("ReduceSum", {Tensor(DType::f32, {2, 0}), ints({1})}, {{"keepdims", int64_t{0}}})[0], {0, 0});
   EXPECT_EQ(run_op("ReduceMax", {Tensor(DType::i8, {0})}, {{"keepdims", int64_t{0}}})[0].values<int8_t>()[0], -128);
+  EXPECT_EQ(run_op("ReduceMean", {Tensor(DType::i32, {2, 0}), ints({1})})[0].values<int32_t>()[0], 0);
   EXPECT_EQ(message_of("ReduceSum", {x, ints({3})}), "node 'n' (ReduceSum): axis 3 is outside a tensor of rank 3");
 }
 

@@ -1,6 +1,7 @@
 // Rows of a quantized embedding: codes are gathered, only the rows that were asked for become floats.
 #include <gtest/gtest.h>
 
+#include "allocations.hpp"
 #include "runtime/program.hpp"
 
 namespace bitwright {
@@ -39,6 +40,17 @@ TEST(Embedding, OtherLayoutsAreDecodedFirst) {
   const Tensor y = run({Tensor::of<int64_t>({3}, std::vector<int64_t>{1, 1, 0})})[0];
   EXPECT_EQ(y.values<float>()[0], 2 * 0.2f);
   EXPECT_EQ(y.values<float>()[4], -128 * 0.1f);
+}
+
+TEST(Embedding, PlansShareTheTable) {
+  Model model = embedding(tensor_grid(format_named("int8"), 0.1f, 5), Tensor(DType::i8, {50000, 2}));
+  Value& index = model.graph.value(model.graph.inputs[0]);
+  index.shape = {model.graph.symbol("length")};
+  const auto program = Program::compile(std::move(model));
+  program->plan(std::vector<Shape>{{3}});
+  const int64_t before = allocated_bytes();
+  program->plan(std::vector<Shape>{{4}});
+  EXPECT_LT(allocated_bytes() - before, 50000);
 }
 
 }  // namespace

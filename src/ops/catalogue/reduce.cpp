@@ -64,6 +64,7 @@ N sum(const Runs& r, int64_t run) {
 }
 template <class N>
 N mean(const Runs& r, int64_t run) {
+  if (std::is_integral_v<N> && r.count == 0) return 0;  // floats: 0 / 0
   return sum<N>(r, run) / static_cast<N>(r.count);
 }
 template <class N>

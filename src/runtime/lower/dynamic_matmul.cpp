@@ -44,7 +44,7 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   if (gemm && (node.attr_int("transA", 0) || node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1))
     return "transA, alpha or beta";
   if (w.rank() != 2 || x.rank() < 2) return str("shapes ", to_string(x.shape()), " x ", to_string(w.shape()));
-  const int64_t k = x.dim(-1), n = y.dim(-1), m = x.elements() / std::max<int64_t>(1, k);
+  const int64_t k = x.dim(-1), n = y.dim(-1), m = rows_of(x.shape());
   Linear linear;
   linear.channels = n;
   linear.src = {.type = DType::u8};
@@ -55,12 +55,8 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   if (has_bias && (!bias || bias->elements() != n)) return "its bias is not one constant per output";
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const auto product = lowering.shared(node, "dynamic product", [&] {
-    Product made{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, kDynamicCodes, DType::u8, DType::f32, isa},
-                 with_slack(linear.weight_scale), {}};
-    if (!bias) return made;
-    const Tensor values = to_f32(*bias);
-    made.bias = with_slack({values.values<float>().begin(), values.values<float>().end()});
-    return made;
+    return Product{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, kDynamicCodes, DType::u8, DType::f32, isa},
+                   with_slack(linear.weight_scale), slack_floats(bias)};
   });
 
   const RunTimeCodes codes = quantize_at_run(lowering, node, Order::plain, entry->per_row);

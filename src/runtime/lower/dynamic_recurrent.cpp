@@ -8,50 +8,66 @@
 namespace bitwright {
 namespace {
 
+/// Activations as codes, and what they mean.
+struct Quantized {
+  const uint8_t* codes;
+  Affine q;
+};
+
 /// Part of a weight matrix, [k, n], with a scale per column.
 struct Product {
   MatMulWeights weights;
   std::vector<float> scale;  // with 64 to spare
 
-  /// y[rows, n] (stride `y_stride`) = x[rows, k] * weights; one range for all of x.
-  void run(const ElementwiseKernel<RangeArgs> range, ElementwiseKernel<QuantizeArgs> quantize, const float* x, int64_t rows,
-           float* y, int64_t y_stride) const {
-    const int64_t elements = rows * weights.k();
-    thread_local std::vector<uint8_t> codes;
-    codes.resize(static_cast<size_t>(elements));
-    float lo = 0, hi = 0;
-    range({x, &lo, &hi}, 0, elements);
-    const Affine q = dynamic_codes(lo, hi);
-    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, elements);
+  /// y[rows, n] = x[rows, k] * weights.
+  void run(const Quantized& x, int64_t rows, float* y) const {
     MatMulArgs args = weights.args(rows);
-    args.a = codes.data();
-    args.a_zero = q.zero;
-    args.out = {.type = DType::f32, .data = y, .stride = y_stride};
-    args.out.dequantize = {scale.data(), &q.scale, 0, nullptr};
+    args.a = x.codes;
+    args.a_zero = x.q.zero;
+    args.out = {.type = DType::f32, .data = y, .stride = weights.n()};
+    args.out.dequantize = {scale.data(), &x.q.scale, 0, nullptr};
     weights.row().kernel(args, 0, rows);
   }
 };
 
 class DynamicProducts : public CellProducts {
  public:
-  int64_t gates = 0, hidden = 0;
-  std::vector<Product> inputs;      // per direction
-  std::vector<Product> recurrents;  // per direction and gate
+  int64_t inputs = 0, hidden = 0, parts = 1;
+  std::vector<Product> input_products;      // per direction
+  std::vector<Product> recurrent_products;  // per direction and part: the gates that a step computes together
   ElementwiseKernel<RangeArgs> range = nullptr;
   ElementwiseKernel<QuantizeArgs> quantize = nullptr;
 
   void input(int64_t direction, const float* x, int64_t rows, float* y) const override {
-    inputs[static_cast<size_t>(direction)].run(range, quantize, x, rows, y, gates * hidden);
+    input_products[static_cast<size_t>(direction)].run(quantized(x, rows * inputs), rows, y);
   }
   void recurrent(int64_t direction, int64_t first, int64_t count, const float* h, float* y) const override {
+    const Product& product = recurrent_products[static_cast<size_t>(direction * parts + (first > 0))];
+    BW_CHECK(product.weights.n() == count * hidden);
     thread_local std::vector<float> sums;
-    sums.resize(static_cast<size_t>(hidden));
-    for (int64_t gate = first; gate < first + count; ++gate, y += hidden) {
-      recurrents[static_cast<size_t>(direction * gates + gate)].run(range, quantize, h, 1, sums.data(), hidden);
-      for (int64_t i = 0; i < hidden; ++i) y[i] += sums[static_cast<size_t>(i)];
-    }
+    sums.resize(static_cast<size_t>(count * hidden));
+    product.run(quantized(h, hidden), 1, sums.data());
+    for (size_t i = 0; i < sums.size(); ++i) y[i] += sums[i];
+  }
+
+ private:
+  /// One range for all of x; valid until the thread's next call.
+  Quantized quantized(const float* x, int64_t elements) const {
+    thread_local std::vector<uint8_t> codes;
+    codes.resize(static_cast<size_t>(elements));
+    float lo = 0, hi = 0;
+    range({x, &lo, &hi}, 0, elements);
+    const Affine q = dynamic_codes(lo, hi);
+    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, elements);
+    return {codes.data(), q};
   }
 };
+
+/// Gates that one step multiplies by the hidden state together: all, but GRU's last one sees it after the reset.
+std::vector<int64_t> gates_of_parts(const Node& node, int64_t gates) {
+  if (node.is("GRU")) return {2, 1};
+  return {gates};
+}
 
 /// Codes [directions, columns, k] and their scale for (direction, column).
 struct Codes {
@@ -104,12 +120,16 @@ Reason lower_recurrent(Lowering& lowering, const Node& node) {
   const int64_t directions = r.codes.dim(0), columns = r.codes.dim(1);
   const auto products = lowering.shared(node, "products", [&] {
     DynamicProducts made;
-    made.hidden = r.codes.dim(2);
-    made.gates = columns / made.hidden;
+    made.inputs = w.codes.dim(2), made.hidden = r.codes.dim(2);
+    const std::vector<int64_t> parts = gates_of_parts(node, columns / made.hidden);
+    made.parts = std::ssize(parts);
     for (int64_t d = 0; d < directions; ++d) {
-      made.inputs.push_back(make_product(w, d, 0, columns, isa));
-      for (int64_t gate = 0; gate < made.gates; ++gate)
-        made.recurrents.push_back(make_product(r, d, gate * made.hidden, made.hidden, isa));
+      made.input_products.push_back(make_product(w, d, 0, columns, isa));
+      int64_t first = 0;
+      for (const int64_t gates : parts) {
+        made.recurrent_products.push_back(make_product(r, d, first, gates * made.hidden, isa));
+        first += gates * made.hidden;
+      }
     }
     made.range = select_elementwise(elementwise_kernels().range, true, isa).row->kernel;
     made.quantize = select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel;

@@ -21,7 +21,8 @@ Reason lower_rows(Lowering& lowering, const Node& node) {
   if (!grid || (grid->shift != 0 && grid->type != DType::u8)) return "scales that are not one per tensor";
   const Tensor* result = lowering.known(node.output());
   if (!result) return "the number of rows is only known at run time";
-  const BufferId table = lowering.make_constant(engine_codes(entry->codes, *grid));
+  const auto codes = lowering.shared(node, "engine codes", [&] { return engine_codes(entry->codes, *grid); });
+  const BufferId table = lowering.make_constant(*codes);
   const BufferId rows = lowering.make(grid->type, result->shape()), values = lowering.make(DType::f32, result->shape());
   auto gather = operator_step(node, {table, lowering.floats(node, 1)}, {rows});
   gather->info.node = node.id;

@@ -37,7 +37,7 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   if (gemm && (node.attr_int("transA", 0) || node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1))
     return "transA, alpha or beta";
   if (w.rank() != 2 || x.rank() < 2) return str("shapes ", to_string(x.shape()), " x ", to_string(w.shape()));
-  const int64_t k = x.dim(-1), n = y.dim(-1), m = x.elements() / std::max<int64_t>(1, k);
+  const int64_t k = x.dim(-1), n = y.dim(-1), m = rows_of(x.shape());
   const auto read = read_linear(lowering, node, 1, gemm ? 2 : 99, trans_b ? 0 : 1, n);
   if (const auto* reason = std::get_if<std::string>(&read)) return *reason;
   const Linear& linear = std::get<Linear>(read);
