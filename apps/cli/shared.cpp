@@ -16,6 +16,12 @@ void DataArgs::declare(Options& options, const std::string& help) {
   options.option("--select", select, "records: 'first 512', odd, even, 0:1000, 'shuffle 7' and combinations");
 }
 
+void DataArgs::check() const {
+  if (given()) return;
+  if (!description.empty()) fail(ErrorCode::usage, "--data-options needs --data");
+  if (!select.empty()) fail(ErrorCode::usage, "--select needs --data");
+}
+
 namespace {
 
 // The lines themselves where there is a '=', else the file that holds them.

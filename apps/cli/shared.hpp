@@ -13,6 +13,8 @@ struct DataArgs {
   std::string path, select, description;
   void declare(Options& options, const std::string& help);
   bool given() const { return !path.empty(); }
+  /// Refuses what says something about data when there are none. Error{usage}.
+  void check() const;
   /// `defaults`: the recipe's [data], used where nothing stands beside the data.
   std::unique_ptr<Dataset> open(const DataOptions* defaults = nullptr) const;
 };

@@ -1,5 +1,6 @@
 #include "api/recipe.hpp"
 
+#include <array>
 #include <charconv>
 
 #include "api/archive.hpp"
@@ -8,8 +9,14 @@
 namespace bitwright {
 namespace {
 
-constexpr std::string_view kMethods[] = {"static", "dynamic", "weight-only"};
-constexpr std::string_view kProfiles[] = {"ort", "real", "tflite"};
+template <class E, size_t N>
+std::array<std::string_view, N> names_of() {
+  std::array<std::string_view, N> names;
+  for (size_t i = 0; i < N; ++i) names[i] = name_of(static_cast<E>(i));
+  return names;
+}
+const auto kMethods = names_of<Method, 3>();
+const auto kProfiles = names_of<Profile, 3>();
 constexpr std::string_view kSymmetries[] = {"affine", "symmetric", "symmetric_restricted"};
 constexpr std::string_view kLayouts[] = {"tensor", "channel", "block"};
 constexpr std::string_view kPowers[] = {"no", "ceil", "nearest"};
@@ -166,11 +173,21 @@ Recipe load_recipe(const std::string& preset_or_path) {
   return recipe_from(json ? parse_json(text, preset_or_path) : parse_toml(text, preset_or_path), preset_or_path);
 }
 
-QuantizedStyle style_named(const std::string& word) {
-  for (size_t i = 0; i < std::size(kStyles); ++i)
-    if (word == kStyles[i]) return static_cast<QuantizedStyle>(i);
-  fail(ErrorCode::usage, "style is '", word, "', it must be one of ", join(std::vector<std::string>(std::begin(kStyles), std::end(kStyles)), ", "));
+namespace {
+
+template <class E>
+void find_word(std::string_view what, std::string_view word, std::span<const std::string_view> words, E& choice) {
+  for (size_t i = 0; i < words.size(); ++i)
+    if (word == words[i]) return void(choice = static_cast<E>(i));
+  fail(ErrorCode::usage, what, " is '", word, "', it must be one of ", join(std::vector<std::string>(words.begin(), words.end()), ", "));
 }
+
+}  // namespace
+
+void read_word(std::string_view what, std::string_view word, Method& choice) { find_word(what, word, kMethods, choice); }
+void read_word(std::string_view what, std::string_view word, Profile& choice) { find_word(what, word, kProfiles, choice); }
+void read_word(std::string_view what, std::string_view word, Edge& choice) { find_word(what, word, kEdges, choice); }
+void read_word(std::string_view what, std::string_view word, QuantizedStyle& choice) { find_word(what, word, kStyles, choice); }
 
 void set_format(Scheme& scheme, const std::string& word) {
   const std::vector<std::string> parts = split(word, '/');

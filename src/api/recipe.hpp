@@ -48,8 +48,11 @@ Recipe load_recipe(const std::string& preset_or_path);
 Recipe recipe_from(const Document& document, const std::string& where);
 Document to_document(const Recipe& recipe);
 
-/// "qdq" or "qoperator". Error{usage}.
-QuantizedStyle style_named(const std::string& word);
+/// A choice by the word that recipes use for it: "static", "ort", "float", "qdq". `what` begins the message. Error{usage}.
+void read_word(std::string_view what, std::string_view word, Method& choice);
+void read_word(std::string_view what, std::string_view word, Profile& choice);
+void read_word(std::string_view what, std::string_view word, Edge& choice);
+void read_word(std::string_view what, std::string_view word, QuantizedStyle& choice);
 
 /// Sets format, granularity and group from a short word: "int8", "uint8", "fp16", "int4/32" (groups of 32),
 /// "int8/tensor", "int8/channel". Error{usage}.

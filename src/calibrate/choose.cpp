@@ -15,8 +15,14 @@ std::vector<std::string> labels(const Graph& graph) {
   return result;
 }
 
-[[noreturn]] void names_nothing(std::string_view what, const std::string& pattern, const Graph& graph) {
-  const std::string near = nearest(pattern, labels(graph));
+std::vector<std::string> types(const Graph& graph) {
+  std::vector<std::string> result;
+  for (const Node& node : graph.nodes) result.push_back(node.op);
+  return result;
+}
+
+[[noreturn]] void names_nothing(std::string_view what, const std::string& pattern, const std::vector<std::string>& known) {
+  const std::string near = nearest(pattern, known);
   fail(ErrorCode::usage, what, " '", pattern, "' names no node of the model",
        near.empty() ? std::string() : "; did you mean '" + near + "'?");
 }
@@ -36,7 +42,7 @@ void apply_overrides(const Model& model, const Rules& rules, std::vector<Choice>
       if (o.weight) c.weight = *o.weight;
       if (!o.observer.empty()) c.observer = o.observer;
     }
-    if (!found) names_nothing("override", o.match.empty() ? o.op : o.match, graph);
+    if (!found) names_nothing("override", o.match.empty() ? o.op : o.match, o.match.empty() ? types(graph) : labels(graph));
   }
 }
 
@@ -49,7 +55,7 @@ void apply_excludes(const Model& model, const Rules& rules, std::vector<Choice>&
       choices[i].why = "excluded by the recipe";
       found = true;
     }
-    if (!found) names_nothing("exclude", pattern, model.graph);
+    if (!found) names_nothing("exclude", pattern, labels(model.graph));
   }
 }
 
@@ -85,9 +91,34 @@ std::string not_asked_for(const Node& node, const Rules& rules) {
   return "its operator type was not asked for";
 }
 
+// Types that the network does not have are no mistake (one recipe serves many), words that are no operator are.
+void check_operators(const Graph& graph, const Rules& rules) {
+  std::vector<std::string> known = types(graph);
+  for (const Op* op : all_ops()) known.emplace_back(op->name);
+  for (const std::string& type : rules.operators) {
+    if (std::find(known.begin(), known.end(), type) != known.end()) continue;
+    const std::string near = nearest(type, known);
+    fail(ErrorCode::usage, "there is no operator '", type, "'", near.empty() ? std::string() : "; did you mean '" + near + "'?");
+  }
+}
+
+void check_schemes(Method method, const Scheme& activation, const Scheme& weight) {
+  constexpr int kWidest = 16;  // 32 bits are for biases
+  const auto codes = [](const Format& f) { return f.is_integer && f.bits <= kWidest; };
+  if (method != Method::weight_only && !codes(*activation.format))
+    fail(ErrorCode::usage, "activations in ", activation.format->name, " are not known; take int2 ... int16 or uint2 ... uint16");
+  if (method == Method::static_ranges && !codes(*weight.format))
+    fail(ErrorCode::usage, "static quantization multiplies integers of at most 16 bits, weights in ", weight.format->name,
+         " suit ", weight.format->is_integer ? "no network" : "the modes weight-only and dynamic");
+}
+
 }  // namespace
 
 std::vector<Choice> choose(const Model& model, const Rules& rules) {
+  check_operators(model.graph, rules);
+  check_schemes(rules.method, rules.activation, rules.weight);
+  for (const Override& o : rules.overrides)
+    check_schemes(rules.method, o.activation.value_or(rules.activation), o.weight.value_or(rules.weight));
   std::vector<Choice> choices;
   for (const Node& node : model.graph.nodes) {
     const Op* op = find_op(node.domain, node.op);

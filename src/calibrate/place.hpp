@@ -68,7 +68,7 @@ struct Placement {
   std::vector<Decision> decisions;
 };
 
-/// Error{usage} for overrides and excludes that name no node. An existing table is replaced.
+/// Error{usage} for overrides and excludes that name no node, operators and formats that cannot be. An existing table is replaced.
 Placement place(Model model, const Rules& rules);
 
 /// The node's name, or that of its first output when it has none: what patterns match and tables print.

@@ -96,9 +96,11 @@ TEST(Save, DynamicConvolutionsAndRowsAreFoundAgain) {
 }
 
 TEST(Save, StyleIsTheRecipes) {
-  EXPECT_EQ(style_named("qoperator"), QuantizedStyle::qoperator);
+  QuantizedStyle style = QuantizedStyle::qdq;
+  read_word("style", "qoperator", style);
+  EXPECT_EQ(style, QuantizedStyle::qoperator);
   try {
-    style_named("qlinear");
+    read_word("style", "qlinear", style);
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(std::string(e.what()), "style is 'qlinear', it must be one of qdq, qoperator");

@@ -3,7 +3,7 @@
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 
-refuses 2 "style is 'qlinear', it must be one of qdq, qoperator" quantize "$cnn" -o x.onnx --mode weight-only --style qlinear
+refuses 2 "--style is 'qlinear', it must be one of qdq, qoperator" quantize "$cnn" -o x.onnx --mode weight-only --style qlinear
 refuses 1 "x.onnx: node '.*' \(DequantizeLinear\): i4 tensors need opset 21, asked for 13" \
   quantize "$cnn" -o x.onnx --mode weight-only --weights int4/32 --opset 13 -q
 [ ! -e x.onnx ] && ! compgen -G "x.onnx.unchecked*" >/dev/null || complain "a refused file left something behind"

@@ -26,6 +26,7 @@ void dry_run(const Args& args, const Dataset* data, const Context& c) {
 }
 
 void run_compare(const Args& args, const Context& c) {
+  args.data.check();
   std::unique_ptr<Dataset> data;
   if (args.data.given()) data = args.data.open();
   if (args.dry_run) return dry_run(args, data.get(), c);

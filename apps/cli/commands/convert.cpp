@@ -20,7 +20,8 @@ void run_convert(const Args& args, const Context& c) {
     return c.print(str("would write ", args.out, ": ", model.graph.nodes.size(), " nodes, ", places, " quantized places, about ",
                        human_bytes(file_bytes(args.in)), "\n"));
   }
-  const SaveOptions options{args.opset, style_named(args.style)};
+  SaveOptions options{args.opset};
+  read_word("--style", args.style, options.style);
   const Saved saved = in_model(args.in, [&] { return save(model, args.out, options); });
   if (!saved.not_run.empty()) c.sink->note(str(args.out, " was read back but not run: ", saved.not_run));
   for (const std::string& note : saved.notes) c.sink->note(note);

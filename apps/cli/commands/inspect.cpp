@@ -9,7 +9,7 @@ namespace bitwright::cli {
 namespace {
 
 struct Args {
-  std::string model, target = "auto";
+  std::string model, target;
   std::vector<std::string> nodes;
   NetworkArgs network;
   bool values = false, steps = false;
@@ -111,6 +111,7 @@ void check_nodes(const Args& args, const std::vector<ModuleLine>& lines) {
 }
 
 void run_inspect(const Args& args, const Context& c) {
+  if (!args.target.empty() && !args.steps) fail(ErrorCode::usage, "--target belongs to --steps");
   Model model = load(args.model);
   args.network.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
@@ -127,7 +128,7 @@ void run_inspect(const Args& args, const Context& c) {
   for (const ModuleLine& line : lines)
     if (chosen(args, line.name)) c.print("  (" + line.name + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
-  if (args.steps) c.print(steps_text(model, args.target));
+  if (args.steps) c.print(steps_text(model, args.target.empty() ? "auto" : args.target));
 }
 
 Action declare(Options& o) {
@@ -137,7 +138,7 @@ Action declare(Options& o) {
   args->network.declare(o);
   o.flag("--values", args->values, "the integer codes, too");
   o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
-  o.option("--target", args->target, "of --steps: auto, float, simulated, integer, onnxruntime");
+  o.option("--target", args->target, "of --steps: auto (default), float, simulated, integer, onnxruntime");
   return [args](const Context& c) { run_inspect(*args, c); };
 }
 

@@ -3,65 +3,12 @@
 
 #include "graph/state.hpp"
 #include "needs.hpp"
+#include "quantize_args.hpp"
 
 namespace bitwright::cli {
 namespace {
 
-struct Args {
-  std::string model, out, recipe = "bitwright", mode, observer, weights, activations, profile, first, last, style;
-  DataArgs data;
-  NetworkArgs network;
-  std::vector<std::string> exclude, operators, nodes, skip_passes;
-  int64_t samples = 0, batch = 0, batches = 0, opset = 0;
-  double percentile = 0;
-  bool no_fuse = false, float_outputs = false, code_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
-  bool print_recipe = false;
-};
-
-template <class E>
-E word_of(const std::string& option, const std::string& word, const std::vector<std::pair<std::string, E>>& words) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : words) {
-    if (name == word) return value;
-    names.push_back(name);
-  }
-  fail(ErrorCode::usage, option, " is '", word, "', it must be one of ", join(names, ", "));
-}
-
-const std::vector<std::pair<std::string, Method>> kModes = {
-    {"static", Method::static_ranges}, {"dynamic", Method::dynamic}, {"weight-only", Method::weight_only}};
-const std::vector<std::pair<std::string, Profile>> kProfiles = {
-    {"ort", Profile::ort}, {"real", Profile::real}, {"tflite", Profile::tflite}};
-const std::vector<std::pair<std::string, Edge>> kEdges = {{"float", Edge::keep_float}, {"8bit", Edge::eight_bits}};
-
-// The recipe with what the command line changes.
-Recipe recipe_of(const Args& a) {
-  Recipe r = load_recipe(a.recipe);
-  if (!a.mode.empty()) r.rules.method = word_of("--mode", a.mode, kModes);
-  if (!a.profile.empty()) r.profile = word_of("--profile", a.profile, kProfiles);
-  if (!a.first.empty()) r.rules.first = word_of("--first", a.first, kEdges);
-  if (!a.last.empty()) r.rules.last = word_of("--last", a.last, kEdges);
-  if (!a.observer.empty()) r.rules.observer = observer_named(a.observer).name;
-  if (!a.weights.empty()) set_format(r.rules.weight, a.weights);
-  if (!a.activations.empty()) set_format(r.rules.activation, a.activations);
-  if (!a.operators.empty()) r.rules.operators = a.operators;
-  r.rules.exclude.insert(r.rules.exclude.end(), a.exclude.begin(), a.exclude.end());
-  if (!a.network.state.empty()) r.state = a.network.state;
-  if (!a.network.extents.empty()) r.extents = a.network.extents;
-  r.skip_passes.insert(r.skip_passes.end(), a.skip_passes.begin(), a.skip_passes.end());
-  if (a.samples > 0) r.samples = a.samples;
-  if (a.batch > 0) r.batch = a.batch;
-  if (a.batches > 0) r.samples = a.batches * r.batch;
-  if (a.percentile != 0 && !(a.percentile > 50 && a.percentile <= 100))
-    fail(ErrorCode::usage, "--percentile is ", a.percentile, ", it must lie above 50 and at most at 100");
-  if (a.percentile != 0) r.observer.percentile = a.percentile;
-  if (a.opset > 0) r.opset = a.opset;
-  if (!a.style.empty()) r.style = style_named(a.style);
-  if (a.no_fuse) r.rules.fuse = false;
-  if (a.float_outputs || a.code_outputs) r.rules.quantize_outputs = a.code_outputs;
-  if (a.per_row) r.rules.per_row = true;
-  return r;
-}
+using Args = QuantizeArgs;
 
 std::string ranges_table(const std::vector<SiteRange>& ranges) {
   TextTable table({"node", ">min", ">max", ">scale", ">zero point", ">scales", "observer", ">values"});
@@ -146,7 +93,6 @@ void calibrate_only(const Args& a, const Recipe& recipe, const Model& model, con
     show_notes(q, c);
     ranges = q.calibration.ranges;
   } else {
-    if (!data) fail(ErrorCode::usage, "--nodes needs --data");
     ranges = in_model(a.model, [&] { return ranges_of(model, a.nodes, recipe, *data, c.sink, c.threads); });
   }
   if (c.json) c.print(Document().set("ranges", document(ranges)));
@@ -154,9 +100,9 @@ void calibrate_only(const Args& a, const Recipe& recipe, const Model& model, con
 }
 
 void run_quantize(const Args& a, const Context& c) {
-  const Recipe recipe = recipe_of(a);
+  const Recipe recipe = a.to_recipe();
+  a.check(recipe);
   if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
-  if (a.out.empty() && !a.calibrate_only && !a.dry_run) fail(ErrorCode::usage, "quantize needs -o OUT, --calibrate-only or --dry-run");
   const Model model = load(a.model);
   if (a.dry_run) return in_model(a.model, [&] { dry_run(a, recipe, model, c); });
   if (!a.calibrate_only) check_writable(a.out);
@@ -177,55 +123,9 @@ void run_quantize(const Args& a, const Context& c) {
               fixed(q.seconds, 1), " s\n"));
 }
 
-void declare_numbers(Options& o, Args& a) {
-  o.section("Which numbers");
-  o.option("--mode", a.mode, "static (needs data), dynamic or weight-only");
-  o.option("--recipe,--preset", a.recipe, "what the options here change: a preset (bitwright, fbgemm, x86, qnnpack, onednn, "
-                                          "pytorch_default, onnxruntime, tflite) or a .toml or .json file");
-  o.option("--weights", a.weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ...");
-  o.option("--activations", a.activations, "uint8, int8, uint4, ...");
-  o.option("--observer", a.observer, "chooses ranges: minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ...");
-  o.option("--percentile", a.percentile, "kept share in percent, of the observer percentile");
-  o.flag("--per-row", a.per_row, "dynamic: one activation scale per row");
-  o.option("--profile", a.profile, "arithmetic of requantization: ort, real or tflite");
-}
-
-void declare_places(Options& o, Args& a) {
-  o.section("Which nodes");
-  o.list("--operators", a.operators, "only these operator types");
-  o.list("--exclude", a.exclude, "nodes to keep float (names or patterns)");
-  o.option("--first", a.first, "the first layer: float or 8bit");
-  o.option("--last", a.last, "the last layer: float or 8bit");
-  o.flag("--float-outputs", a.float_outputs, "results of the network stay float (the default preset's way)");
-  o.flag("--code-outputs", a.code_outputs, "results of the network become codes (the way of the other presets)");
-  o.flag("--no-fuse", a.no_fuse, "no folding, no fusion: grids before and after every activation");
-  o.list("--skip-passes", a.skip_passes, "leave out these passes (bitwright explain passes lists them)");
-}
-
-void declare_calibration(Options& o, Args& a) {
-  o.section("Calibration");
-  a.data.declare(o, "calibration data");
-  a.network.declare(o);
-  o.count("--calibrate", a.samples, "records to calibrate on (recipe: 512)");
-  o.count("--batch", a.batch, "records per batch (recipe: 16)");
-  o.count("--batches", a.batches, "calibrate on this many batches");
-}
-
 Action declare(Options& o) {
   auto a = std::make_shared<Args>();
-  o.positional("MODEL", a->model, "the float network (.onnx)");
-  o.section("What to do");
-  o.option("-o,--output", a->out, "the file to write (.onnx)");
-  o.option("--opset", a->opset, "of the written file; else the lowest that holds the network");
-  o.option("--style", a->style, "of the written file: qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
-  o.flag("--dry-run", a->dry_run, "say what would happen, and what it needs in memory and time");
-  o.flag("--calibrate-only", a->calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
-  o.list("--nodes", a->nodes, "with --calibrate-only: these nodes");
-  o.flag("--print-recipe", a->print_recipe, "print the complete recipe and stop");
-  o.flag("--all", a->all, "name every node");
-  declare_numbers(o, *a);
-  declare_calibration(o, *a);
-  declare_places(o, *a);
+  a->declare(o);
   return [a](const Context& c) { run_quantize(*a, c); };
 }
 

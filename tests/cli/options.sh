@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# options.sh BITWRIGHT SOURCE: options that would do nothing are refused in a line that names them and the way out.
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+pictures good 28 0 1 2 9
+data=good-images-idx3-ubyte
+idle() {  # idle 'MESSAGE' OPTIONS...
+  local message=$1
+  shift
+  expect 2 "bitwright: $message" quantize "$mlp" "$@"
+}
+static="which needs no data; leave it out or take --mode static"
+floats="whose results are float; leave it out or take --mode static"
+
+for mode in dynamic weight-only; do
+  for option in "--observer mse" "--percentile 99" "--data $data" "--calibrate 4" "--batch 4" "--batches 1" "--calibrate-only"; do
+    # shellcheck disable=SC2086
+    idle "${option%% *} does nothing in mode $mode, $static" --mode $mode --dry-run $option
+  done
+  for option in --float-outputs --code-outputs "--profile real"; do
+    # shellcheck disable=SC2086
+    idle "${option%% *} does nothing in mode $mode, $floats" --mode $mode --dry-run $option
+  done
+done
+for mode in static weight-only; do
+  idle "--per-row does nothing in mode $mode; leave it out or take --mode dynamic" --mode $mode --dry-run --per-row
+done
+idle "--activations does nothing in mode weight-only, whose activations stay float; leave it out or take --mode static or dynamic" \
+  --mode weight-only --dry-run --activations uint8
+
+idle "--float-outputs and --code-outputs contradict each other; give one" --dry-run --float-outputs --code-outputs
+idle "--calibrate and --batches both say how many records to take; give one" --dry-run --calibrate 4 --batches 1
+idle "--percentile does nothing with the observer minmax; add --observer percentile" --dry-run --percentile 99
+idle "--nodes belongs to --calibrate-only (what stays float is said by --exclude)" --dry-run --nodes nn1
+idle "--nodes needs --data" --calibrate-only --nodes nn1
+for option in "-o out.onnx" "--opset 13" "--style qdq" --all; do
+  # shellcheck disable=SC2086
+  idle "${option%% *} does nothing with --calibrate-only, which writes no network; leave one of them out" --data $data --calibrate-only $option
+done
+idle "--select needs --data" --dry-run --select odd
+idle "--data-options needs --data" --dry-run --data-options 'scale = 1'
+expect 2 "bitwright: --select needs --data" compare "$mlp" "$mlp" --select odd
+expect 2 "bitwright: --target belongs to --steps" inspect "$mlp" --target float
+
+# Words and formats that cannot be
+idle "--mode is 'dynamc', it must be one of static, dynamic, weight-only" --dry-run --mode dynamc
+refuses 2 "there is no operator 'Gem'; did you mean 'Gemm'\?" quantize "$mlp" --dry-run --operators Gem
+shows 'quantized: ' quantize "$mlp" --dry-run --operators Gemm,LSTM
+for format in fp16 bf16 int32; do
+  refuses 2 ".*activations in $format are not known; take int2 ... int16 or uint2 ... uint16" quantize "$mlp" --dry-run --activations $format
+  refuses 2 ".*static quantization multiplies integers of at most 16 bits, weights in $format suit " quantize "$mlp" --dry-run --weights $format
+done
+printf 'version = 1\n[[override]]\nop = "Gem"\nquantize = false\n' >gem.toml
+refuses 2 ".*override 'Gem' names no node of the model; did you mean 'Gemm'\?" quantize "$mlp" --dry-run --recipe gem.toml
+# What a recipe says for another mode is a default, no mistake
+printf 'version = 1\n[activation]\nobserver = "mse"\nper_row = true\n' >all.toml
+shows 'quantized: ' quantize "$mlp" --dry-run --mode weight-only --recipe all.toml
+exit "$failed"
