@@ -23,8 +23,8 @@ struct Prepared {
   Model model;                      // folded and fused, still float
   std::vector<std::string> notes;   // what each pass did, what could not be folded
 };
-/// What the recipe says of extents and state, BatchNorm folding, identity removal and the recognition of composed operators;
-/// fuse() of the six steps.
+/// What the recipe says of extents and state, half precision widened to float32 (the interface keeps its types), BatchNorm
+/// folding, identity removal and the recognition of composed operators; fuse() of the six steps.
 Prepared fuse(Model model, const Recipe& recipe = Recipe());
 
 struct Quantized {

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "api/judge.hpp"
-#include "graph/state.hpp"
 #include "io/data/array_file.hpp"
 
 namespace bitwright {
@@ -93,64 +92,7 @@ std::vector<Tensor> joined_outputs(std::span<const Port> ports, const std::vecto
   return joined;
 }
 
-/// The tensor in the port's shape, axes of extent 1 added or dropped; false where it cannot be.
-bool fit(const Port& port, Tensor& tensor) {
-  if (!port.has_shape) return true;
-  Shape shape;
-  size_t d = 0;
-  const Shape& given = tensor.shape();
-  for (size_t p = 0; p < port.shape.size();) {
-    const bool takes = d < given.size() && (port.shape[p] < 0 || port.shape[p] == given[d]);
-    if (takes && (port.shape[p] != 1 || given.size() - d >= port.shape.size() - p)) {
-      shape.push_back(given[d++]), ++p;
-    } else if (port.shape[p] == 1) {
-      shape.push_back(1), ++p;
-    } else if (d < given.size() && given[d] == 1) {
-      ++d;
-    } else {
-      return false;
-    }
-  }
-  while (d < given.size() && given[d] == 1) ++d;
-  if (d < given.size()) return false;
-  if (shape != given) tensor = tensor.reshaped(shape);
-  return true;
-}
-
-[[noreturn]] void nothing_for(const Graph& graph, const Port& port, const Dataset& data) {
-  const std::vector<std::string> outputs = state_candidates(graph, port.name);
-  std::string hint = "; a number that never changes is given by constants = { NAME = NUMBER } in the data's description";
-  if (!outputs.empty()) hint = str("; if it is state: --state ", port.name, "=", join(outputs, " or "));
-  fail(ErrorCode::mismatch, "the data (", data.description(), ") give nothing for the network's input '", port.name, "'", hint);
-}
-
 }  // namespace
-
-int64_t batch_of(std::span<const Port> inputs, int64_t wanted) {
-  for (const Port& port : inputs)
-    if (port.has_shape && !port.shape.empty()) return port.shape[0] < 0 ? wanted : std::max<int64_t>(1, port.shape[0]);
-  return wanted;
-}
-
-std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs, const Dataset& data, const Batch& batch) {
-  const std::vector<std::string> names = data.input_names();
-  std::vector<Tensor> bound;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    size_t at = batch.inputs.size();
-    for (size_t k = 0; k < names.size() && k < batch.inputs.size(); ++k)
-      if (!names[k].empty() && names[k] == inputs[i].name) at = k;
-    const bool by_position = i < batch.inputs.size() && (i >= names.size() || names[i].empty());
-    if (at == batch.inputs.size() && by_position) at = i;
-    if (at == batch.inputs.size() && inputs.size() == 1 && batch.inputs.size() == 1) at = 0;
-    if (at == batch.inputs.size()) nothing_for(graph, inputs[i], data);
-    Tensor tensor = batch.inputs[at];
-    if (!fit(inputs[i], tensor))
-      fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", graph.shape_text(inputs[i].shape),
-           ", the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
-    bound.push_back(std::move(tensor));
-  }
-  return bound;
-}
 
 Metric evaluate(const std::shared_ptr<const Program>& program, const Dataset& data, const EvaluateOptions& options) {
   if (data.task() == Task::none && !options.keep_outputs && !options.reference)

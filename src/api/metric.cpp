@@ -88,7 +88,10 @@ void judge_pairs(const Tensor& output, const Tensor* mask, const Batch& batch, P
 }
 
 void judge_outputs(const std::vector<Tensor>& outputs, const Batch& batch, Part& part) {
-  for (size_t k = 0; k < std::min(outputs.size(), batch.expected.size()); ++k) {
+  if (outputs.size() != batch.expected.size())
+    fail(ErrorCode::mismatch, "the network has ", outputs.size(), outputs.size() == 1 ? " output" : " outputs", ", the data expect ",
+         batch.expected.size());
+  for (size_t k = 0; k < outputs.size(); ++k) {
     const Tensor got = to_f32(outputs[k]), want = to_f32(batch.expected[k]);
     if (got.elements() != want.elements())
       fail(ErrorCode::mismatch, "output ", k, " has shape ", to_string(got.shape()), ", the data expect ",

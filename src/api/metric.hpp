@@ -41,8 +41,9 @@ struct EvaluateOptions {
 };
 
 /// The inputs of a batch in the order of `inputs`, those of the graph that are no state: by name where the data names
-/// them, else by position. Axes of extent 1 are added or dropped where the network's shape asks for it. Error{mismatch}
-/// names the input that the data lack or the size that does not fit.
+/// them, else by position. Axes of extent 1 are added or dropped where the network's shape asks for it, floats rounded to
+/// the network's float type, other types changed where no value changes. Error{mismatch} names the input that the data lack
+/// and the size or type that does not fit.
 std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs, const Dataset& data, const Batch& batch);
 /// Records per run: `wanted` when the first extent of the first input that has one is free, else that extent.
 int64_t batch_of(std::span<const Port> inputs, int64_t wanted);

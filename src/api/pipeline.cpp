@@ -39,7 +39,10 @@ Prepared fuse(Model model, const Recipe& recipe) {
   std::vector<PassRun> runs;
   Prepared prepared;
   prepared.model = simplify(std::move(model), options, &runs);
-  for (const PassRun& run : runs) add_notes(run, prepared.notes);
+  for (const PassRun& run : runs) {
+    if (run.name == "widen_half") prepared.notes = run.report.done;  // the one pass after which numbers have another type
+    add_notes(run, prepared.notes);
+  }
   return prepared;
 }
 

@@ -110,16 +110,18 @@ class StaticPlacer {
     }
   }
 
-  // True when the node makes a result of the network, perhaps through operators that only move data.
+  // True when the node makes a result of the network, perhaps through operators that only move data or change their type.
   bool ends_graph(size_t i) const {
-    while (!std::count(graph_.outputs.begin(), graph_.outputs.end(), node(i).output())) {
+    while (!is_output(node(i).output())) {
       const int64_t reader = uses_.single_reader(node(i).output());
       if (reader < 0 || static_cast<size_t>(reader) <= i) return false;
       i = static_cast<size_t>(reader);
-      if (!choices_[i].rule || choices_[i].rule->kind != Kind::shared) return false;
+      if (!node(i).is("Cast") && (!choices_[i].rule || choices_[i].rule->kind != Kind::shared)) return false;
     }
     return true;
   }
+
+  bool is_output(ValueId value) const { return std::count(graph_.outputs.begin(), graph_.outputs.end(), value) > 0; }
 
   // True when the only reader of the node's output is a clamp that its requantization can absorb.
   bool absorbs(int64_t producer) const {
@@ -174,7 +176,13 @@ class StaticPlacer {
   bool is_result_only(ValueId value) const {
     for (const Use& use : uses_.of(value))
       if (use.node != NodeId::none && quantized_[static_cast<size_t>(uses_.position(use.node))]) return false;
-    return std::count(graph_.outputs.begin(), graph_.outputs.end(), value) > 0;
+    return is_output(value) || becomes_result(value);
+  }
+
+  // A result in another type than the network computes in.
+  bool becomes_result(ValueId value) const {
+    const int64_t reader = uses_.single_reader(value);
+    return reader >= 0 && node(static_cast<size_t>(reader)).is("Cast") && is_output(node(static_cast<size_t>(reader)).output());
   }
 
   void add_weights(size_t i) {

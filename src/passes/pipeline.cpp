@@ -25,6 +25,7 @@ struct Stage {
 
 constexpr Stage kPipeline[] = {
     // first, as often as it helps: constant_folding, by which shapes and conditions become known, and inline_if
+    {"widen_half", false},
     {"remove_identity", false},       // what stands between patterns
     {"dead_code", false},
     {"fold_gemm_factors", true},      // before batch norms: a scaled bias takes none

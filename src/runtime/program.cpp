@@ -196,16 +196,17 @@ std::vector<Shape> shapes_with(const std::vector<Port>& inputs, int64_t batch, i
 std::vector<Shape> Program::default_shapes(int64_t batch, int64_t length) const {
   constexpr int64_t kLongest = 4096;
   if (length > 0) return shapes_with(state_->inputs, batch, length);
-  const std::vector<Shape> least = shapes_with(state_->inputs, batch, 1);
+  const bool free = shapes_with(state_->inputs, batch, 1) != shapes_with(state_->inputs, batch, 2);
   std::exception_ptr first;
   for (length = 1; length <= kLongest; length *= 2) {
     const std::vector<Shape> shapes = shapes_with(state_->inputs, batch, length);
     try {
       plan(shapes);
       return shapes;
-    } catch (const Error&) {
+    } catch (const Error& e) {
+      const bool of_shapes = e.code() == ErrorCode::mismatch || e.code() == ErrorCode::malformed;
+      if (!free || !of_shapes) throw;
       if (!first) first = std::current_exception();
-      if (shapes == least && length > 1) break;  // there is no symbol to try
     }
   }
   std::rethrow_exception(first);

@@ -489,6 +489,49 @@ TEST(MatMulAdd, BecomesGemmForMatricesOnly) {
   EXPECT_EQ(ops_after("matmul_add_to_gemm", "  const w: f32[4,1] = {1, 2, 3, 4}\n  const b: f32[2,1] = {5, 6}\n  p: f32[2,1] = MatMul(x, w)\n  y = Add(p, b)\n"), "MatMul Add");
 }
 
+TEST(WidenHalf, TheInterfaceKeepsItsTypes) {
+  const PassReport report = expect_pass("widen_half", R"(graph "g" {
+  input x: f16[2]
+  input c: bool[]
+  const w: f16[2] = {1, 2}
+  p: f16[2] = Mul(x, w)
+  a: f16[2] = Cast(p) to=10
+  y: f16[2] = If(c) then_branch=graph "t" {
+    n: f16[2] = Neg(x)
+    output n
+  } else_branch=graph "e" {
+    output a
+  }
+  output y
+  output p
+}
+)", R"(graph "g" {
+  input x: f16[2]
+  input c: bool[]
+  const w: f32[2] = {1, 2}
+  x_float32: f32[2] = Cast(x) to=1 @"x_float32"
+  p_float32: f32[2] = Mul(x_float32, w)
+  a: f32[2] = Cast(p_float32) to=1
+  y_float32: f32[2] = If(c) else_branch=graph "e" {
+    output a
+  } then_branch=graph "t" {
+    n: f32[2] = Neg(x_float32)
+    output n
+  }
+  y: f16[2] = Cast(y_float32) to=10 @"y_float32"
+  p: f16[2] = Cast(p_float32) to=10 @"p_float32"
+  output y
+  output p
+}
+)");
+  EXPECT_EQ(report.done, Lines{"a network in half precision: computed in float32, its inputs and outputs keep their types"});
+}
+
+TEST(WidenHalf, WhatIsUnknownKeepsItsTypes) {
+  EXPECT_EQ(kept_by("widen_half", "graph \"g\" {\n  input x: f16[2]\n  y: f16[2] = my.Op(x)\n  output y\n}\n"), Lines{"node #1 (my.Op): it is not known how it computes in float32, so half precision stays"});
+  EXPECT_TRUE(kept_by("widen_half", "graph \"g\" {\n  input x: f32[2]\n  y: f32[2] = Relu(x)\n  output y\n}\n").empty());
+}
+
 TEST(Pipeline, EveryPassCanBeSwitchedOffAndMisspellingIsAnError) {
   const Model model = parse_model("graph \"g\" {\n  input x: f32[2]\n  a: f32[2] = Identity(x)\n  y: f32[2] = Relu(a)\n  output y\n}\n");
   std::vector<PassRun> runs;

@@ -96,7 +96,7 @@ Tensor gather_rows(const Array& array, std::span<const int64_t> records) {
   }
   if (array.type == DType::boolean)
     for (std::byte* at = out.raw(); at != out.raw() + out.bytes(); ++at) *at = std::byte{*at != std::byte{0}};
-  return is_float(array.type) ? to_f32(out) : out;
+  return out;
 }
 
 Tensor join_rows(const std::vector<Tensor>& parts, const std::string& where) {

@@ -19,7 +19,7 @@ Array parse_npy(Bytes file, std::shared_ptr<const void> keep, const std::string&
 /// All arrays of an .npz (zip with stored or deflated members, also zip64), in the order of the directory.
 std::vector<Array> parse_npz(const MappedFile& file);
 
-/// Records along the first axis of every array: [records] + shape[1:]. f64, f32 and f16 become f32.
+/// Records along the first axis of every array: [records] + shape[1:], of the stored type.
 Tensor gather_rows(const Array& array, std::span<const int64_t> records);
 
 /// One tensor of all, along the first axis, which is the batch; a single tensor may have any shape. Error{mismatch} starts

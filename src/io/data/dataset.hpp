@@ -28,7 +28,7 @@ std::string_view name_of(Task task);
 
 struct Batch {
   int64_t records = 0;
-  std::vector<Tensor> inputs;     // ordered as input_names(); f32, or integers as stored
+  std::vector<Tensor> inputs;     // ordered as input_names(); f32, or arrays and tensors as stored
   std::vector<int64_t> labels;    // classify: label + offset; next_token: in the order of the input's elements
   std::vector<float> targets;     // similarity
   std::vector<Tensor> expected;   // compare

@@ -32,7 +32,7 @@ void hear(j_common_ptr info, int level) {
   if (level >= 0) return;
   const int code = info->err->msg_code;
   if (code == JWRN_JPEG_EOF) errors_of(info).ended_early = true;
-  if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE) leave(info);
+  if (code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC) leave(info);
 }
 
 void say_nothing(j_common_ptr) {}
@@ -92,8 +92,8 @@ class Decoder {
   bool read_rows(uint8_t* pixels) {
     if (setjmp(errors_.out)) return false;
     jpeg_start_decompress(&info_);
-    // A progressive file without its end may lack whole scans; otherwise lost data have been noticed.
-    if (info_.progressive_mode && errors_.ended_early) ERREXIT(&info_, JERR_INPUT_EOF);
+    // A file of several scans without its end may lack whole ones; otherwise lost data have been noticed.
+    if (jpeg_has_multiple_scans(&info_) && errors_.ended_early) ERREXIT(&info_, JERR_INPUT_EOF);
     const size_t row = size_t{info_.output_width} * static_cast<size_t>(info_.output_components);
     while (info_.output_scanline < info_.output_height) {
       uint8_t* to = pixels + info_.output_scanline * row;

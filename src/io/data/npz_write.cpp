@@ -91,7 +91,7 @@ void write_npz(const std::string& path, std::span<const NamedTensor> arrays) {
   for (const NamedTensor& array : arrays) {
     const Tensor tensor = as_numpy_knows(array, path);
     std::string bytes = npy_header(tensor);
-    if (tensor.bytes() > kMost - file.written() - bytes.size())
+    if (tensor.bytes() > kMost || file.written() + bytes.size() + tensor.bytes() > kMost)
       fail(ErrorCode::unsupported, path, ": would be larger than 4 GB, which is not written; select fewer records");
     if (tensor.bytes() > 0) bytes.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
     const Member member{array.name + ".npy", crc32(std::as_bytes(std::span(bytes))), static_cast<uint32_t>(bytes.size()),

@@ -56,16 +56,16 @@ std::string zip(const std::vector<Member>& members, bool zip64 = false) {
 const std::string kX = npy("<i2", "(2, 2)", le(1, 2) + le(0xffff, 2) + le(3, 2) + le(4, 2));
 const std::string kY = npy("|u1", "(2,)", "\x07\x08");
 
-TEST(Npy, ReadsRowsAndMakesFloatsF32) {
+TEST(Npy, ReadsRowsInTheirType) {
   const Folder folder;
   const std::string doubles = npy("<f8", "(3,)", std::string(6, '\0') + "\xf8\x3f" + std::string(16, '\0'));
   const auto data = open_dataset(folder.write("a.npy", doubles));
   EXPECT_EQ(data->size(), 3);
   EXPECT_EQ(data->task(), Task::none);
   const Batch batch = data->batch(0, 2);
-  EXPECT_EQ(batch.inputs[0].dtype(), DType::f32);
-  EXPECT_EQ(batch.inputs[0].values<float>()[0], 1.5f);
-  EXPECT_EQ(batch.inputs[0].values<float>()[1], 0.0f);
+  ASSERT_EQ(batch.inputs[0].dtype(), DType::f64);
+  EXPECT_EQ(batch.inputs[0].values<double>()[0], 1.5);
+  EXPECT_EQ(batch.inputs[0].values<double>()[1], 0.0);
 }
 
 std::string npy_error(const std::string& bytes) {

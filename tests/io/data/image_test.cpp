@@ -222,6 +222,9 @@ TEST(Jpeg, DamageIsNamed) {
   EXPECT_EQ(error(baseline.substr(0, 100)), start + "JPEG datastream contains no image)");
   EXPECT_EQ(error(baseline.substr(0, 1500)), start + "Corrupt JPEG data: premature end of data segment)");
   EXPECT_EQ(error(progressive.substr(0, progressive.size() - 2)), start + "Premature end of input file)");
+  const std::string scans = jpeg("sequential_scans");  // one colour after the other, not progressive
+  EXPECT_EQ(error(scans), "");
+  EXPECT_EQ(error(scans.substr(0, scans.rfind("\xff\xda"))), start + "Premature end of input file)");
   EXPECT_EQ(error(jpeg("no_such_table")), start + "Quantization table 0x00 was not defined)");
   EXPECT_EQ(error(baseline.substr(0, baseline.size() - 2)), "");  // all of the image is there, only its end mark is not
 }
