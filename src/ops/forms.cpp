@@ -7,6 +7,13 @@ const Tensor* constant_input(const UpgradeContext& u, size_t index) {
   return id != ValueId::none && u.graph.has_value(id) ? u.graph.constant(id) : nullptr;
 }
 
+const Shape* known_shape(const UpgradeContext& u, size_t index) {
+  const ValueId id = u.node.input(index);
+  if (id == ValueId::none || !u.graph.has_value(id)) return nullptr;
+  const Value& value = u.graph.value(id);
+  return value.has_shape || value.is_constant() ? &value.shape : nullptr;
+}
+
 bool input_to_attribute(UpgradeContext& u, size_t index, const std::string& key) {
   if (u.node.input(index) != ValueId::none) {
     const Tensor* constant = constant_input(u, index);

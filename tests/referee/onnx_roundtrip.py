@@ -2,6 +2,9 @@
 of the original, bit for bit.
 
     onnx_roundtrip.py PAIRS...     each PAIR is ORIGINAL:WRITTEN
+
+The pairs come from test_io_onnx run with BITWRIGHT_KEEP=1 TEST_TMPDIR=FOLDER/: the shared models and, in FOLDER,
+old_forms_NAME.onnx:old_forms_NAME_OPSET.onnx for every operator whose form changed.
 """
 import sys
 

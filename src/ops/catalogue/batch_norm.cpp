@@ -109,9 +109,9 @@ void upgrade_batch_norm(UpgradeContext& u) {
   if (training) u.node.attributes["training_mode"] = int64_t{1};
 }
 
-// Without training the form is the same back to opset 9.
+// Without training the form is the same back to opset 7: its `spatial` is 1 where it is left out.
 bool downgrade_batch_norm(UpgradeContext& u) {
-  if (u.opset < 9 || u.node.attr_int("training_mode", 0) != 0) return false;
+  if (u.opset < 7 || u.node.attr_int("training_mode", 0) != 0) return false;
   u.node.attributes.erase("training_mode");
   return true;
 }

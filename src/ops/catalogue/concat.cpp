@@ -112,15 +112,26 @@ void upgrade_split(UpgradeContext& u) {
     u.node.attributes["num_outputs"] = static_cast<int64_t>(u.node.outputs.size());
 }
 
-bool downgrade_split(UpgradeContext& u) {
-  if (u.opset < 13 && !input_to_attribute(u, 1, "split")) return false;
-  u.node.attributes.erase("num_outputs");
-  if (u.node.input(1) != ValueId::none || !u.graph.has_value(u.node.input(0))) return true;
-  const Value& x = u.graph.value(u.node.input(0));  // without sizes the old form divides evenly only
-  const auto rank = static_cast<int64_t>(x.shape.size());
+// Without sizes the old form divides evenly only: then they are written down.
+bool write_sizes(UpgradeContext& u) {
+  const Shape* shape = known_shape(u, 0);
+  if (u.node.input(1) != ValueId::none || !shape) return true;
+  const auto rank = static_cast<int64_t>(shape->size()), parts = static_cast<int64_t>(u.node.outputs.size());
   const int64_t axis = u.node.attr_int("axis", 0), at = axis < 0 ? axis + rank : axis;
-  return !x.has_shape || at < 0 || at >= rank ||
-         x.shape[static_cast<size_t>(at)] % static_cast<int64_t>(u.node.outputs.size()) == 0;
+  const int64_t extent = at < 0 || at >= rank ? 0 : (*shape)[static_cast<size_t>(at)];
+  if (extent < 0) return extent == kUnknownDim;
+  if (extent % parts == 0) return true;
+  std::vector<int64_t> sizes(static_cast<size_t>(parts), (extent + parts - 1) / parts);
+  sizes.back() -= sizes.front() * parts - extent;
+  u.node.inputs.resize(2, ValueId::none);
+  u.node.inputs[1] = u.constant("split", Tensor::of<int64_t>({parts}, sizes));
+  return sizes.back() >= 0;
+}
+
+bool downgrade_split(UpgradeContext& u) {
+  if (!write_sizes(u) || (u.opset < 13 && !input_to_attribute(u, 1, "split"))) return false;
+  u.node.attributes.erase("num_outputs");
+  return true;
 }
 
 void upgrade_slice(UpgradeContext& u) {

@@ -1,6 +1,9 @@
 // Sum, Mean, Max, Min of any number of operands, folded from the left with numpy broadcasting. NaN wins in Max and Min.
+#include <algorithm>
+
 #include "ops/broadcast.hpp"
 #include "ops/convert.hpp"
+#include "ops/forms.hpp"
 
 namespace bitwright {
 namespace {
@@ -63,12 +66,21 @@ void run_mean(OpContext& c) {
   write_numbers(y, 0, y.elements(), values.data());
 }
 
+// Broadcasting came with opset 8.
+bool downgrade_extreme(UpgradeContext& u) {
+  for (size_t i = 0; i < u.node.inputs.size(); ++i) {
+    const Shape *first = known_shape(u, 0), *shape = known_shape(u, i);
+    if (!first || !shape || *first != *shape || std::count(shape->begin(), shape->end(), kUnknownDim)) return false;
+  }
+  return u.opset >= 6;
+}
+
 const Op kOps[] = {
-    {.name = "Sum", .max_inputs = -1, .since = 8, .run = run_sum,
+    {.name = "Sum", .max_inputs = -1, .since = 8, .run = run_sum, .downgrade = downgrade_extreme,
      .quant = {.kind = QuantRule::Kind::rescale, .data_inputs = {}}},
-    {.name = "Mean", .max_inputs = -1, .since = 8, .run = run_mean},
-    {.name = "Max", .max_inputs = -1, .since = 8, .run = run_max},
-    {.name = "Min", .max_inputs = -1, .since = 8, .run = run_min},
+    {.name = "Mean", .max_inputs = -1, .since = 8, .run = run_mean, .downgrade = downgrade_extreme},
+    {.name = "Max", .max_inputs = -1, .since = 8, .run = run_max, .downgrade = downgrade_extreme},
+    {.name = "Min", .max_inputs = -1, .since = 8, .run = run_min, .downgrade = downgrade_extreme},
 };
 
 }  // namespace

@@ -83,9 +83,22 @@ void run_gemm(OpContext& c) {
 const QuantRule kMatMul = {.kind = QuantRule::Kind::linear, .weight_input = 1, .weight_axis = -1};
 const QuantRule kGemm = {.kind = QuantRule::Kind::linear, .weight_input = 1, .bias_input = 2, .weight_axis = 1};
 
+// Until opset 11 Gemm had to have a third input.
+bool downgrade_gemm(UpgradeContext& u) {
+  if (u.opset < 7) return false;
+  if (u.node.input(2) != ValueId::none) return true;
+  const ValueId x = u.node.input(0);
+  const DType type = u.graph.has_value(x) ? u.graph.value(x).dtype : DType::none;
+  if (type == DType::none) return false;
+  u.node.inputs.resize(3, ValueId::none);
+  u.node.inputs[2] = u.constant("zero", Tensor(type, {1}));
+  return true;
+}
+
 const Op kOps[] = {
     {.name = "MatMul", .min_inputs = 2, .max_inputs = 2, .run = run_matmul, .quant = kMatMul},
-    {.name = "Gemm", .min_inputs = 2, .max_inputs = 3, .since = 7, .run = run_gemm, .quant = kGemm},
+    {.name = "Gemm", .min_inputs = 2, .max_inputs = 3, .since = 11, .run = run_gemm, .downgrade = downgrade_gemm,
+     .quant = kGemm},
 };
 
 }  // namespace

@@ -188,7 +188,9 @@ bool downgrade_pool(UpgradeContext& u) {
     u.node.attributes.erase(key);
     return true;
   };
-  return drop_below("dilations", dilations_since) && drop_below("ceil_mode", ceil_since) && u.opset >= 8;
+  const bool indices = u.node.op == "MaxPool" && u.node.output(1) != ValueId::none;
+  if (u.node.op == "MaxPool" && !drop_below("storage_order", 8)) return false;
+  return drop_below("dilations", dilations_since) && drop_below("ceil_mode", ceil_since) && u.opset >= (indices ? 8 : 7);
 }
 
 const Op kOps[] = {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "ops/op.hpp"
+#include "ops/forms.hpp"
 
 namespace bitwright {
 namespace {
@@ -55,11 +55,26 @@ void upgrade_clip(UpgradeContext& u) {
   u.node.inputs.push_back(u.constant("max", Tensor::scalar(high)));
 }
 
+bool limit_to_attribute(UpgradeContext& u, size_t index, const std::string& key) {
+  if (u.node.input(index) == ValueId::none) return true;
+  const Tensor* limit = constant_input(u, index);
+  if (!limit || !is_float(limit->dtype()) || limit->elements() != 1) return false;
+  u.node.attributes[key] = static_cast<float>(value_as_double(*limit, 0));
+  return true;
+}
+
+bool downgrade_clip(UpgradeContext& u) {
+  if (!limit_to_attribute(u, 1, "min") || !limit_to_attribute(u, 2, "max")) return false;
+  u.node.inputs.resize(1);
+  return true;
+}
+
 const QuantRule kClamp = {.kind = QuantRule::Kind::table, .clamp_only = true};
 
 const Op kOps[] = {
     {.name = "Relu", .run = run_relu, .quant = kClamp},
-    {.name = "Clip", .max_inputs = 3, .since = 11, .run = run_clip, .upgrade = upgrade_clip, .quant = kClamp},
+    {.name = "Clip", .max_inputs = 3, .since = 11, .run = run_clip, .upgrade = upgrade_clip,
+     .downgrade = downgrade_clip, .quant = kClamp},
 };
 
 }  // namespace

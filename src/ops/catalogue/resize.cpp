@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ops/emit.hpp"
+#include "ops/forms.hpp"
 #include "ops/real.hpp"
 
 namespace bitwright {
@@ -261,14 +262,42 @@ void upgrade_resize(UpgradeContext& u) {
   if (u.opset < 11) to_asymmetric(u, u.node.input(1));
 }
 
+// Upsample, and Resize of opset 10: constant scales that do not shrink, for runtimes differ in what they take when shrinking.
+bool to_upsample(UpgradeContext& u) {
+  const Node& n = u.node;
+  const std::string mode = n.attr_string("mode", "nearest");
+  const Tensor* scales = constant_input(u, 2);
+  if (!scales || scales->dtype() != DType::f32 || scales->elements() == 0 || n.input(3) != ValueId::none ||
+      n.attr_string("coordinate_transformation_mode", "half_pixel") != "asymmetric" ||
+      (mode != "linear" && (mode != "nearest" || n.attr_string("nearest_mode", "round_prefer_floor") != "floor")))
+    return false;
+  const auto factors = scales->values<float>();
+  if (!std::all_of(factors.begin(), factors.end(), [](float f) { return f >= 1; })) return false;
+  std::map<std::string, Attribute> attributes = {{"mode", mode}};
+  if (u.opset < 9) attributes["scales"] = std::vector<float>(factors.begin(), factors.end());
+  std::vector<ValueId> inputs = {n.input(0), n.input(2)};
+  if (u.opset < 9) inputs.pop_back();
+  become(u, u.opset >= 10 ? "Resize" : "Upsample", std::move(inputs), std::move(attributes));
+  return true;
+}
+
+// Opsets 11 and 12 want roi and scales, empty where they say nothing.
+void complete_inputs(UpgradeContext& u) {
+  u.node.inputs.resize(std::max<size_t>(u.node.inputs.size(), 3), ValueId::none);
+  for (const size_t i : {1, 2})
+    if (u.node.inputs[i] == ValueId::none) u.node.inputs[i] = u.constant(i == 1 ? "roi" : "scales", Tensor(DType::f32, {0}));
+}
+
 bool downgrade_resize(UpgradeContext& u) {
   const Node& n = u.node;
-  if (u.opset < 13 || n.attr_int("antialias", 0) != 0 || n.has_attr("axes") ||
+  if (n.attr_int("antialias", 0) != 0 || n.has_attr("axes") ||
       n.attr_string("keep_aspect_ratio_policy", "stretch") != "stretch" ||
       n.attr_string("coordinate_transformation_mode", "half_pixel") == "half_pixel_symmetric")
     return false;
   u.node.attributes.erase("antialias");
   u.node.attributes.erase("keep_aspect_ratio_policy");
+  if (u.opset < 11) return to_upsample(u);
+  if (u.opset < 13) complete_inputs(u);
   return true;
 }
 

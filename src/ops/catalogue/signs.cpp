@@ -80,6 +80,12 @@ void run_prelu(OpContext& c) {
   });
 }
 
+// Integers came with opset 9.
+bool downgrade_prelu(UpgradeContext& u) {
+  const ValueId x = u.node.input(0);
+  return u.opset >= 7 && u.graph.has_value(x) && is_float(u.graph.value(x).dtype);
+}
+
 const QuantRule kTable = {.kind = QuantRule::Kind::table};
 
 const Op kOps[] = {
@@ -88,7 +94,7 @@ const Op kOps[] = {
     {.name = "Sign", .since = 9, .run = run_sign, .quant = kTable},
     {.name = "IsNaN", .since = 9, .run = run_is_nan},
     {.name = "IsInf", .since = 10, .run = run_is_inf},
-    {.name = "PRelu", .min_inputs = 2, .max_inputs = 2, .since = 9, .run = run_prelu},
+    {.name = "PRelu", .min_inputs = 2, .max_inputs = 2, .since = 9, .run = run_prelu, .downgrade = downgrade_prelu},
 };
 
 }  // namespace

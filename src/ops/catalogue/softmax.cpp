@@ -1,8 +1,10 @@
 // Softmax, LogSoftmax and Hardmax along one axis. Quantized: the output of Softmax lies in [0, 1].
 #include <algorithm>
+#include <numeric>
 #include <cmath>
 
 #include "ops/emit.hpp"
+#include "ops/forms.hpp"
 #include "ops/move.hpp"
 #include "ops/real.hpp"
 
@@ -89,11 +91,29 @@ void upgrade_softmax(UpgradeContext& u) {
   u.after.push_back(std::move(back));
 }
 
-// Along the last axis the old form means the same.
+// Along the last axis the old form means the same; another axis changes places with it.
 bool downgrade_softmax(UpgradeContext& u) {
-  const int64_t axis = u.node.attr_int("axis", -1);
+  const Shape* shape = known_shape(u, 0);
+  int64_t axis = u.node.attr_int("axis", -1);
+  const int64_t rank = shape ? static_cast<int64_t>(shape->size()) : 0;
+  if (axis < 0 && shape) axis += rank;
   u.node.attributes["axis"] = axis;
-  return ends_at(u, axis) && (axis >= 0 || u.opset >= 11);
+  if (ends_at(u, axis)) return axis >= 0 || u.opset >= 11;
+  if (axis < 0 || axis >= rank) return false;
+  std::vector<int64_t> swap(static_cast<size_t>(rank));
+  std::iota(swap.begin(), swap.end(), 0);
+  std::swap(swap[static_cast<size_t>(axis)], swap.back());
+  u.node.inputs = {emit(u, "Transpose", {u.node.input(0)}, {{"perm", swap}})};
+  u.node.attributes["axis"] = rank - 1;
+  Node back;
+  back.id = u.graph.new_node_id();
+  back.op = "Transpose";
+  back.attributes["perm"] = swap;
+  back.outputs = u.node.outputs;
+  u.node.outputs = {u.graph.add_value(str(u.node.name.empty() ? u.node.op : u.node.name, ".swapped"))};
+  back.inputs = u.node.outputs;
+  u.after.push_back(std::move(back));
+  return true;
 }
 
 const Op kOps[] = {

@@ -103,7 +103,13 @@ void upgrade_top_k(UpgradeContext& u) {
 }
 
 bool downgrade_top_k(UpgradeContext& u) {
-  return u.opset >= 10 && drop_attribute(u, "largest", 1) && drop_attribute(u, "sorted", 1);
+  if (!drop_attribute(u, "largest", 1) || !drop_attribute(u, "sorted", 1)) return false;
+  if (u.opset >= 10) return true;
+  const Tensor* k = constant_input(u, 1);
+  if (!k || k->elements() != 1) return false;
+  u.node.attributes["k"] = value_as_int(*k, 0);
+  u.node.inputs.resize(1);
+  return true;
 }
 
 bool downgrade_arg(UpgradeContext& u) { return drop_attribute(u, "select_last_index", 0); }

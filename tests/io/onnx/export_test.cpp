@@ -143,8 +143,8 @@ TEST(Export, NodeNamesAreUnique) {
 TEST(Export, OpsetThatCannotHoldANodeIsRefused) {
   Model model = add_model(Tensor(DType::f32, {1, 2}));
   Graph& g = model.graph;
-  const ValueId low = g.add_constant("low", Tensor::scalar(0.0f)), z = g.add_value("z", DType::f32);
-  g.add_node("Clip", {g.outputs[0], low}, {z}, "clip");
+  const ValueId z = g.add_value("z", DType::f32);
+  g.add_node("Round", {g.outputs[0]}, {z}, "round");
   g.outputs = {z};
   const std::string file = scratch("refused.onnx");
   try {
@@ -152,7 +152,7 @@ TEST(Export, OpsetThatCannotHoldANodeIsRefused) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), ErrorCode::unsupported);
-    EXPECT_EQ(std::string(e.what()), file + ": node 'clip' (Clip): needs opset 11, asked for 9");
+    EXPECT_EQ(std::string(e.what()), file + ": node 'round' (Round): needs opset 11, asked for 9");
   }
   EXPECT_FALSE(std::filesystem::exists(file));
 }
