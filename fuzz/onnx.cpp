@@ -24,8 +24,11 @@ bool is_small(const Graph& graph) {
     for (const int64_t extent : value.shape)
       if (extent > 64) return false;
   }
-  for (const Node& node : graph.nodes)
+  for (const Node& node : graph.nodes) {
     if (node.is("Loop") || node.is("Scan")) return false;
+    for (const auto& [key, attribute] : node.attributes)  // a Loop may stand in a branch
+      if (const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute); nested && !is_small(**nested)) return false;
+  }
   return true;
 }
 
