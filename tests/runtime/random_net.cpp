@@ -44,7 +44,7 @@ Grid RandomNet::grid_for(const Tensor& values) {
   float lo = 0, hi = 0;
   for (const float v : values.values<float>()) lo = std::min(lo, v), hi = std::max(hi, v);
   const float slack = static_cast<float>(one_of({0.6, 1.0, 1.0, 1.3}));
-  const Format& format = format_named(one_of({"uint8", "uint8", "uint8", "int8", "int8", "int8", "uint4", "int16", "uint16"}));
+  const Format& format = format_named(one_of({"uint8", "uint8", "uint8", "uint8", "uint8", "int8", "int8", "int8", "int8", "uint4", "int16", "uint16"}));
   const auto codes = static_cast<float>((int64_t{1} << format.bits) - 1);
   if (format.is_signed && chance(0.5)) return tensor_grid(format, std::max(slack * 2 * std::max(-lo, hi) / codes, 1e-4f));
   const float scale = std::max(slack * (hi - lo) / codes, 1e-4f);
@@ -96,7 +96,7 @@ void RandomNet::quantize_weights(Node& node, size_t input, int axis) {
     float& s = scales[static_cast<size_t>(per_channel ? i / stride % count : 0)];
     s = std::max(s, std::abs(w.values<float>()[static_cast<size_t>(i)]) / static_cast<float>((1 << (format.bits - 1)) - 1));
   }
-  if (format.bits == 8 && chance(0.2))
+  if (format.bits == 8 && chance(0.1))
     for (int32_t& z : zeros) z += static_cast<int32_t>(pick(-9, 9));
   Entry& entry = model.quantization.at[{node.id, Side::input, static_cast<uint16_t>(input)}];
   entry.chain = {per_channel ? channel_grid(format, axis, scales, zeros) : tensor_grid(format, scales[0], zeros[0])};
