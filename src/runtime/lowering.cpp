@@ -95,9 +95,17 @@ void Lowering::run() {
       lower(*item.node);
     }
   }
-  for (const ValueId id : graph().outputs) plan_.outputs.push_back(value_floats(id));
+  for (const ValueId id : graph().outputs) plan_.outputs.push_back(result(id));
   for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
   for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
+}
+
+/// An output of the network. One that is an input too is given back as it came: in a file both are one value, which its
+/// consumers quantize.
+BufferId Lowering::result(ValueId value) {
+  const auto at = producer_.find(value);
+  const bool input = at != producer_.end() && at->second.node == kGraphInput;
+  return input ? in_order(forms_[value].raw, Order::plain) : value_floats(value);
 }
 
 void Lowering::arrange(const Graph& scope) {

@@ -140,6 +140,7 @@ class Lowering {
   bool has_stored_parameters(const Node& node) const;
   bool fold(const Node& node);
   void infer(const Node& node);
+  BufferId result(ValueId value);
   void tap(ValueId value);
   bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
   BufferId in_order(Form& form, Order order);

@@ -86,6 +86,16 @@ TEST(Program, OnnxRuntimeFusesUnsignedActivations) {
   EXPECT_TRUE(identical(small.run(Target::onnxruntime, x), small.run(Target::integer, x)));
 }
 
+TEST(Program, AnInputThatIsAnOutputComesBackAsItCame) {
+  Small small("uint8");
+  small.model.graph.outputs.push_back(small.model.graph.inputs[0]);
+  const Tensor x = small.noise({2, 3, 9, 8}, 1.0f);
+  for (const Target target : {Target::floating, Target::simulated, Target::integer, Target::onnxruntime}) {
+    bitwright::Run run(Program::compile(small.model, {.target = target}));
+    EXPECT_TRUE(identical(run({x})[1], x)) << name_of(target);
+  }
+}
+
 TEST(Program, WrongInputsAreNamed) {
   Small small("uint8");
   const auto program = Program::compile(small.model);
