@@ -5,6 +5,7 @@
 #include "core/mapped_file.hpp"
 #include "graph/extents.hpp"
 #include "graph/state.hpp"
+#include "passes/pass.hpp"
 #include "io/onnx/onnx.hpp"
 
 namespace bitwright::cli {
@@ -89,11 +90,22 @@ void note_lost_activations(const Loaded& loaded, Sink* sink) {
 
 }  // namespace
 
-Loaded load_program(const std::string& path, const std::string& target, const NetworkArgs& network, Sink* sink) {
+void RunArgs::declare(Options& options) {
+  network.declare(options);
+  options.flag("--no-fuse", no_fuse, "float networks run as their file has them: nothing folded, nothing fused");
+}
+
+Model RunArgs::fused(Model model) const {
+  if (no_fuse || !model.quantization.empty()) return model;
+  return simplify(std::move(model), {.off = {"widen_half"}});
+}
+
+Loaded load_program(const std::string& path, const std::string& target, const RunArgs& args, Sink* sink) {
   Loaded loaded;
   loaded.path = path;
   loaded.model = load(path);
-  network.apply(loaded.model, sink);
+  args.network.apply(loaded.model, sink);
+  loaded.model = in_model(path, [&] { return args.fused(std::move(loaded.model)); });
   const CompileOptions options{.target = target_named(target, loaded.model)};
   loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
   if (options.target == Target::floating) note_lost_activations(loaded, sink);

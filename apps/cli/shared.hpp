@@ -42,6 +42,15 @@ auto in_model(const std::string& path, F f) {
   }
 }
 
+/// How a network is made ready to run. --no-fuse: a float network as its file has it; else folded and fused as quantize
+/// would begin with it, in its own precision. Quantized networks always are what their file says.
+struct RunArgs {
+  NetworkArgs network;
+  bool no_fuse = false;
+  void declare(Options& options);
+  Model fused(Model model) const;
+};
+
 /// A model and its programs, loaded once.
 struct Loaded {
   std::string path;
@@ -51,7 +60,7 @@ struct Loaded {
 };
 /// target: "auto" (integers where the model is quantized), "float", "simulated", "integer", "onnxruntime".
 /// Notes a "float" that is not the network the file stands for.
-Loaded load_program(const std::string& path, const std::string& target, const NetworkArgs& network = {}, Sink* sink = nullptr);
+Loaded load_program(const std::string& path, const std::string& target, const RunArgs& args = {}, Sink* sink = nullptr);
 Target target_named(const std::string& name, const Model& model);
 /// The model file with its external data.
 double file_bytes(const std::string& path);

@@ -80,7 +80,7 @@ class StaticPlacer {
     for (const uint16_t k : data_inputs(i)) {
       if (!reached_.count(node(i).inputs[k])) continue;
       const bool absorbed = choice.rule->clamp_only && absorbs(uses_.producer(node(i).inputs[k]));
-      why = absorbed ? str("absorbed into ", label(graph_, node(producer_of(i, k)))) : described(choice.rule->kind);
+      why = absorbed ? str("absorbed into ", label(graph_, node(producer_of(i, k)))) : described(i);
       return true;
     }
     return why = "its input is float", false;
@@ -100,14 +100,14 @@ class StaticPlacer {
     return true;
   }
 
-  static std::string described(Kind kind) {
-    switch (kind) {
-      case Kind::shared: return "codes pass through, same grid";
-      case Kind::rescale: return "computed on codes, own grid";
-      case Kind::table: return "a table over codes";
-      case Kind::fixed: return "a table over codes, known range";
-      default: return {};
-    }
+  // What the engine makes of it (runtime/lower/: binary, table; float between codes where neither applies).
+  std::string described(size_t i) const {
+    const Kind kind = choices_[i].rule->kind;
+    if (kind == Kind::shared) return "codes pass through, same grid";
+    const bool adds = node(i).is("Add") || node(i).is("Mul");
+    const bool looks_up = kind != Kind::rescale && !node(i).is("Softmax") && choices_[i].activation.format->bits <= 8;
+    const std::string range = kind == Kind::fixed ? ", known range" : kind == Kind::rescale ? ", own grid" : "";
+    return (adds ? "computed on codes" : looks_up ? "a table over codes" : "codes in and out, computed in float") + range;
   }
 
   // True when the node makes a result of the network, perhaps through operators that only move data or change their type.

@@ -35,11 +35,7 @@ bool is_mapped(uintptr_t from, size_t bytes) {
   return from + bytes <= at->first + at->second;
 }
 
-/// A file for reading and writing that is gone when it is closed; -1 if there can be none.
-int nameless_file() {
-  std::error_code error;
-  const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
-  if (error) return -1;
+int nameless_file_in(const std::filesystem::path& folder) {
 #ifdef O_TMPFILE
   if (const int file = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); file >= 0) return file;
 #endif
@@ -47,6 +43,14 @@ int nameless_file() {
   const int file = ::mkstemp(name.data());
   if (file >= 0) ::unlink(name.c_str());
   return file;
+}
+
+/// A file for reading and writing that is gone when it is closed; -1 if there can be none. /var/tmp lies on a disk where /tmp
+/// is often memory, which nothing would be saved in.
+int nameless_file() {
+  if (const char* wanted = std::getenv("TMPDIR")) return nameless_file_in(wanted);
+  const int file = nameless_file_in("/var/tmp");
+  return file >= 0 ? file : nameless_file_in("/tmp");
 }
 
 bool write_all(int file, const std::byte* data, size_t bytes) {

@@ -15,7 +15,7 @@ inline void forget_pages(const Tensor& tensor) noexcept {
 
 constexpr size_t kSpillAbove = size_t{4} << 20;
 
-/// The same contents in a temporary file that has no name any more, if they are at least `above` bytes, not in a file already,
+/// The same contents in a temporary file (in $TMPDIR, else /var/tmp) that has no name any more, if they are at least `above` bytes, not in a file already,
 /// and the file can be made; else the tensor itself.
 Tensor spilled(const Tensor& tensor, size_t above = kSpillAbove);
 

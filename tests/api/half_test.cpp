@@ -2,22 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <random>
 
 #include "api/api.hpp"
+#include "noise.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kRecords = 64, kInputs = 24, kHidden = 32, kClasses = 5;
-
-Tensor normal(const Shape& shape, float scale, uint32_t seed) {
-  Tensor t(DType::f32, shape);
-  std::mt19937 random(seed);
-  std::normal_distribution<float> distribution(0, scale);
-  for (float& v : t.values<float>()) v = distribution(random);
-  return t;
-}
 
 template <class T>
 Tensor half(const Tensor& t) {
@@ -37,7 +29,7 @@ Model network() {
     return id;
   };
   const auto constant = [&](const char* name, const Shape& shape, uint32_t seed) {
-    return g.add_constant(name, half<T>(normal(shape, 0.2f, seed)));
+    return g.add_constant(name, half<T>(noise(shape, 0.2f, seed)));
   };
   const ValueId x = value("x", {kRecords, kInputs}), h = value("h", {kRecords, kHidden}), r = value("r", {kRecords, kHidden});
   const ValueId s = value("s", {kRecords, kClasses}), y = value("y", {kRecords, kClasses});
@@ -57,7 +49,7 @@ class Rows : public Dataset {
   Batch read(std::span<const int64_t> records) const override {
     Batch batch;
     batch.records = static_cast<int64_t>(records.size());
-    batch.inputs = {normal({kRecords, kInputs}, 1, 7)};
+    batch.inputs = {noise({kRecords, kInputs}, 1, 7)};
     return batch;
   }
 };

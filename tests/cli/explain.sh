@@ -18,6 +18,8 @@ for line in 'code     -85' 'bits     10101011' 'hex      0xAB' "sign     1, two'
   shows "$line" explain bits --type int8 -- -85
 done
 shows 'bits     1111' explain bits 99 --type uint4
+shows 'code     16777217' explain bits 16777217 --type int32
+shows 'code     2147483647' explain bits 3e9 --type int32
 
 # A0.2: all sixteen numbers
 vector=0.6004,-1.0151,1.1885,0.9948,-0.3187,-1.1111,0.7827,-1.1217
@@ -40,6 +42,8 @@ shows 'UINT8 integer representation: [0, 255]' explain qparams --mode affine -- 
 # A1.9
 shows 'int8        8            -128            127     256  i8' explain formats
 shows '3.4028235e38' explain formats
+shows 'fp16       16         -65504         65504   65536  f16' explain formats
+shows 'bf16       16  -3.3895314e38  3.3895314e38   65536  bf16' explain formats
 # A2.5
 shows 'LSTM, GRU, RNN     dynamic  weights are read at every step: memory bound' explain choices
 shows 'fbgemm' explain presets

@@ -30,6 +30,24 @@ expect 2 "bitwright: --data-options: line 1: unknown key 'meen'; did you mean 'm
 shows 'Size of the model (MB): ' compare "$mlp" out.onnx --data $data --seconds 0.01 --lines
 shows '"integer_share"' compare "$mlp" out.onnx --seconds 0.01 --json
 shows 'zero point' quantize "$mlp" --calibrate-only --batches 1 --data $data
+# Float networks run fused, as quantize begins with them, and give the same
+shows 'BatchNormalization' bench "$cnn" --layers --seconds 0 --no-fuse
+"$program" bench "$cnn" --layers --seconds 0 | grep -q BatchNormalization && complain "bench runs a float network unfused"
+for fuse in "" --no-fuse; do
+  # shellcheck disable=SC2086
+  "$program" evaluate "$cnn" --data $data --outputs fused$fuse.npz $fuse >out.txt 2>err.txt || complain "evaluate $fuse: $(cat err.txt)"
+done
+python3 - <<'PY' || complain "fused and unfused differ"
+import struct, zipfile
+def values(path):
+    with zipfile.ZipFile(path) as arrays:
+        data = arrays.read(arrays.namelist()[0])
+    start = 10 + struct.unpack("<H", data[8:10])[0]
+    return struct.unpack(f"<{(len(data) - start) // 4}f", data[start:])
+fused, plain = values("fused.npz"), values("fused--no-fuse.npz")
+assert fused != plain and max(abs(a - b) for a, b in zip(fused, plain)) < 1e-4 * max(map(abs, plain))
+PY
+rm fused*.npz
 places=$("$program" inspect out.onnx | grep -o '[0-9]* quantized places' | cut -d' ' -f1)
 expect 2 "bitwright: out.onnx: the model is quantized already ($places places); quantize the float model it was made from" \
   quantize out.onnx -o twice.onnx --data $data

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
@@ -31,6 +33,34 @@ TEST(Spill, PagesOfAMappedFileComeBack) {
   forget_pages(file.bytes.data() + 10, file.bytes.size() - 20);
   EXPECT_EQ(file.bytes[50000], std::byte{'x'});
   forget_pages(nullptr, 0);
+}
+
+// Seen in this process's map of memory.
+bool mapped_from(const std::string& folder) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);)
+    if (line.find(" " + folder + "/") != std::string::npos) return true;
+  return false;
+}
+
+TEST(Spill, LiesWhereTMPDIRSaysElseOnADisk) {
+  const Tensor tensor = Tensor::of<float>({3}, std::vector<float>{1, 2, 3});
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "bitwright_spill";
+  std::filesystem::create_directories(folder);
+  ::setenv("TMPDIR", folder.c_str(), 1);
+  {
+    const Tensor there = spilled(tensor, 0);
+    EXPECT_TRUE(identical(there, tensor));
+    EXPECT_TRUE(mapped_from(folder.string()));
+    EXPECT_TRUE(std::filesystem::is_empty(folder)) << "the file has no name";
+  }
+  EXPECT_FALSE(mapped_from(folder.string()));
+  std::filesystem::remove_all(folder);
+  ::unsetenv("TMPDIR");
+  const Tensor there = spilled(tensor, 0);
+  EXPECT_TRUE(identical(there, tensor));
+  if (!std::filesystem::is_directory("/var/tmp")) GTEST_SKIP() << "no /var/tmp";
+  EXPECT_TRUE(mapped_from("/var/tmp"));
 }
 
 }  // namespace

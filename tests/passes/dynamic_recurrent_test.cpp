@@ -1,23 +1,14 @@
 // LSTM with run-time codes <=> ONNX Runtime's DynamicQuantizeLSTM; GRU and RNN have no such form.
 #include <gtest/gtest.h>
 
-#include <random>
-
 #include "graph/text.hpp"
+#include "noise.hpp"
 #include "passes/fold.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kHidden = 3, kInputs = 5;
-
-Tensor noise(Shape shape, uint32_t seed) {
-  Tensor t(DType::f32, std::move(shape));
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  for (float& v : t.values<float>()) v = normal(random);
-  return t;
-}
 
 // Scales 1/64, 2/64, ... of the shape that the layout asks for.
 Grid grid_with(Layout layout, Shape shape) {
@@ -33,8 +24,8 @@ Model cell(const std::string& op, int64_t gates, int64_t directions, const std::
   Graph& g = model.graph;
   const ValueId x = g.add_value("x", DType::f32), y = g.add_value("y", DType::f32), h = g.add_value("h", DType::f32);
   std::vector<ValueId> inputs = {x};
-  for (const int64_t k : {kInputs, kHidden}) inputs.push_back(g.add_constant(str("w", k), noise({directions, gates * kHidden, k}, 1)));
-  inputs.push_back(g.add_constant("b", noise({directions, 2 * gates * kHidden}, 2)));
+  for (const int64_t k : {kInputs, kHidden}) inputs.push_back(g.add_constant(str("w", k), noise({directions, gates * kHidden, k}, 1, 1)));
+  inputs.push_back(g.add_constant("b", noise({directions, 2 * gates * kHidden}, 1, 2)));
   Node& node = g.add_node(op, inputs, {y, h}, "cell");
   node.attributes["hidden_size"] = kHidden;
   if (directions == 2) node.attributes["direction"] = "bidirectional";

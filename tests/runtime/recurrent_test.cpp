@@ -2,20 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <random>
 
+#include "noise.hpp"
 #include "runtime/program.hpp"
 
 namespace bitwright {
 namespace {
-
-Tensor noise(Shape shape, float scale, uint32_t seed) {
-  Tensor t(DType::f32, std::move(shape));
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, scale);
-  for (float& v : t.values<float>()) v = normal(random);
-  return t;
-}
 
 Model cell(const std::string& op, int64_t gates, const std::string& direction) {
   constexpr int64_t kHidden = 37, kInputs = 23;

@@ -1,8 +1,7 @@
 // A small quantized network for tests of the runtime.
 #pragma once
 
-#include <random>
-
+#include "noise.hpp"
 #include "runtime/program.hpp"
 
 namespace bitwright {
@@ -12,12 +11,7 @@ struct Small {
   Model model;
   std::mt19937 random{7};
 
-  Tensor noise(Shape shape, float scale) {
-    Tensor t(DType::f32, std::move(shape));
-    std::normal_distribution<float> normal(0, scale);
-    for (float& v : t.values<float>()) v = normal(random);
-    return t;
-  }
+  Tensor noise(const Shape& shape, float deviation) { return bitwright::noise(shape, deviation, random); }
 
   void quantize_output(NodeId node, const Grid& grid) {
     model.quantization.at[{node, Side::output, 0}].chain = {grid};

@@ -11,7 +11,7 @@ struct Args {
   int64_t batch = 1, length = 0;
   double seconds = 1;
   bool layers = false;
-  NetworkArgs network;
+  RunArgs run;
 };
 
 TextTable layer_table(const Loaded& loaded, int threads, int64_t batch, int64_t length) {
@@ -61,7 +61,7 @@ void run_bench(const Args& args, const Context& c) {
   DocumentList list;
   std::string layers;
   for (const std::string& path : args.models) {
-    const Loaded loaded = load_program(path, args.target, args.network, c.sink);
+    const Loaded loaded = load_program(path, args.target, args.run, c.sink);
     Benched b{path, std::string(name_of(loaded.program->options().target)), batch_of(loaded.program->inputs(), args.batch)};
     b.latency = in_model(path, [&] { return measure_latency(loaded.program, c.threads, b.batch, args.seconds, c.sink, args.length); });
     b.cost = cost_of(*loaded.program, args.length);
@@ -85,7 +85,7 @@ Action declare(Options& o) {
   o.count("--batch", args->batch, "records per run");
   o.option("--length", args->length, "free extents other than the batch, e.g. words in a sentence (0: the least that runs)");
   o.option("--seconds", args->seconds, "to spend on each model");
-  args->network.declare(o);
+  args->run.declare(o);
   o.flag("--layers", args->layers, "time of every step, too");
   return [args](const Context& c) { run_bench(*args, c); };
 }

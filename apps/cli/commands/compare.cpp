@@ -7,7 +7,7 @@ namespace {
 struct Args {
   std::vector<std::string> models;
   DataArgs data;
-  NetworkArgs network;
+  RunArgs run;
   double seconds = 0.5;
   bool lines = false, dry_run = false;
 };
@@ -16,7 +16,7 @@ void dry_run(const Args& args, const Dataset* data, const Context& c) {
   DocumentList list;
   std::string text;
   for (const std::string& path : args.models) {
-    const auto program = load_program(path, "auto", args.network, c.sink).program;
+    const auto program = load_program(path, "auto", args.run, c.sink).program;
     const Needs needs = in_model(path, [&] { return needs_of(program, data ? data->size() : 0, 32, c); });
     list.push_back(to_document(needs).set("model", path));
     text += str("would run ", path, " on ", describe(needs), "\n");
@@ -33,7 +33,7 @@ void run_compare(const Args& args, const Context& c) {
   std::vector<Compared> rows;
   std::shared_ptr<const Program> reference;  // judges data without truth
   for (const std::string& path : args.models) {
-    const Loaded loaded = load_program(path, "auto", args.network, c.sink);
+    const Loaded loaded = load_program(path, "auto", args.run, c.sink);
     rows.push_back(measure(loaded, path, {data.get(), reference}, args.seconds, c));
     if (!reference) reference = loaded.program;
   }
@@ -46,7 +46,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positionals("MODEL", args->models, "networks; the first is what the others are compared with");
   args->data.declare(o, "data with labels, or without: then the first network's outputs are what the others are judged by");
-  args->network.declare(o);
+  args->run.declare(o);
   o.option("--seconds", args->seconds, "to spend on timing each model");
   o.flag("--lines", args->lines, "per model the two lines 'Size of the model (MB)' and 'Accuracy'");
   o.flag("--dry-run", args->dry_run, "say what would happen, and what it needs in memory and time");

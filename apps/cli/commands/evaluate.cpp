@@ -8,7 +8,7 @@ namespace {
 struct Args {
   std::string model, target = "auto", predictions, outputs;
   DataArgs data;
-  NetworkArgs network;
+  RunArgs run;
   int64_t batch = 32;
   bool lines = false, dry_run = false;
 };
@@ -31,7 +31,7 @@ void run_evaluate(const Args& args, const Context& c) {
   for (const std::string& out : {args.outputs, args.predictions})
     if (!out.empty()) check_writable(out);
   const auto data = args.data.open();
-  const Loaded loaded = load_program(args.model, args.target, args.network, c.sink);
+  const Loaded loaded = load_program(args.model, args.target, args.run, c.sink);
   if (args.dry_run) {
     const Needs needs = in_model(args.model, [&] { return needs_of(loaded.program, data->size(), args.batch, c); });
     if (c.json) return c.print(to_document(needs));
@@ -54,7 +54,7 @@ Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positional("MODEL", args->model, "the network (.onnx)");
   args->data.declare(o, "labelled data");
-  args->network.declare(o);
+  args->run.declare(o);
   o.option("--target", args->target, "auto, float, simulated or integer");
   o.count("--batch", args->batch, "records per run");
   o.option("--predictions", args->predictions, "write the predicted class of every record, one a line");

@@ -11,7 +11,7 @@ namespace {
 struct Args {
   std::string model, target;
   std::vector<std::string> nodes;
-  NetworkArgs network;
+  RunArgs run;
   bool values = false, steps = false;
 };
 
@@ -113,7 +113,7 @@ void check_nodes(const Args& args, const std::vector<ModuleLine>& lines) {
 void run_inspect(const Args& args, const Context& c) {
   if (!args.target.empty() && !args.steps) fail(ErrorCode::usage, "--target belongs to --steps");
   Model model = load(args.model);
-  args.network.apply(model, nullptr);
+  args.run.network.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
   const std::vector<ModuleLine> lines = module_lines(model);
   check_nodes(args, lines);
@@ -128,14 +128,14 @@ void run_inspect(const Args& args, const Context& c) {
   for (const ModuleLine& line : lines)
     if (chosen(args, line.name)) c.print("  (" + line.name + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
-  if (args.steps) c.print(steps_text(model, args.target.empty() ? "auto" : args.target));
+  if (args.steps) c.print(steps_text(args.run.fused(model), args.target.empty() ? "auto" : args.target));
 }
 
 Action declare(Options& o) {
   auto args = std::make_shared<Args>();
   o.positional("MODEL", args->model, "the network (.onnx)");
   o.list("--nodes", args->nodes, "only these (names or patterns)");
-  args->network.declare(o);
+  args->run.declare(o);
   o.flag("--values", args->values, "the integer codes, too");
   o.flag("--steps", args->steps, "what the engine makes of it: kernels, certificates");
   o.option("--target", args->target, "of --steps: auto (default), float, simulated, integer, onnxruntime");

@@ -1,4 +1,5 @@
 // How a number is stored (mission A3.3, A3.4).
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -52,7 +53,9 @@ Facts float_facts(double value, const FloatLayout& f) {
 }
 
 Facts integer_facts(double value, const Format& format) {
-  const int32_t code = format.encode(static_cast<float>(value));
+  // Not through float, which has 24 bits: rounded half to even and clamped as every integer format does.
+  const int32_t code = std::isnan(value) ? format.code_min
+                                         : static_cast<int32_t>(std::clamp<double>(std::nearbyint(value), format.code_min, format.code_max));
   const uint64_t bits = static_cast<uint64_t>(static_cast<int64_t>(code)) & ((uint64_t{1} << format.bits) - 1);
   Facts facts = {{"code", str(code)}, {"bits", binary(bits, format.bits)}, {"hex", hex(bits, (format.bits + 3) / 4)}};
   const uint64_t top = uint64_t{1} << (format.bits - 1), sign = bits / top;

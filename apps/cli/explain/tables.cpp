@@ -1,4 +1,8 @@
 // What there is to choose from: formats (mission A1.9), ways to quantize (A2.5), presets and observers.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 #include "explain/explain.hpp"
 #include "passes/pass.hpp"
 #include "quant/presets.hpp"
@@ -6,16 +10,30 @@
 namespace bitwright::cli {
 namespace {
 
+// "3.4028235e38", as the course writes it
+std::string plain(float value) {
+  std::string text = str(value);
+  if (const size_t plus = text.find("e+"); plus != std::string::npos) text.erase(plus + 1, 1);
+  return text;
+}
+
+float largest_float(const Format& format) {
+  float most = 0;
+  for (int32_t code = format.code_min; code <= format.code_max; ++code)
+    if (const float v = format.decode(code); std::isfinite(v)) most = std::max(most, v);
+  return most;
+}
+
 void explain_formats(const ExplainArgs&, const Context& c) {
   TextTable table({"format", ">bits", ">minimum", ">maximum", ">values", "stored in ONNX as"});
   for (const Format* f : formats()) {
     const std::string values = f->bits < 31 ? str(int64_t{1} << f->bits) : str("2^", f->bits);
-    const bool half = !f->is_integer;
-    const double most = f->name == "fp16" ? 65504.0 : 3.3895313892515355e38;
-    table.row({std::string(f->name), str(f->bits), half ? str(static_cast<float>(-most)) : str(f->code_min), half ? str(static_cast<float>(most)) : str(f->code_max),
-               values, std::string(name_of(f->file))});
+    const std::string most = f->is_integer ? str(f->code_max) : plain(largest_float(*f));
+    const std::string least = f->is_integer ? str(f->code_min) : "-" + most;
+    table.row({std::string(f->name), str(f->bits), least, most, values, std::string(name_of(f->file))});
   }
-  table.row({"float32", "32", "-3.4028235e38", "3.4028235e38", "2^32", "f32"});
+  const std::string most = plain(std::numeric_limits<float>::max());
+  table.row({"float32", "32", "-" + most, most, "2^32", "f32"});
   print_table(c, "formats", table);
 }
 
