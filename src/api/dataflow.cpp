@@ -12,11 +12,13 @@ namespace {
 struct Layer {
   const Node* node = nullptr;
   const Grid *src = nullptr, *dst = nullptr;
-  const Entry *weight = nullptr, *bias = nullptr;
+  const Entry* weight = nullptr;
+  Tensor bias;  // int32 codes, as the engine adds them; empty: none
   const Node* last = nullptr;  // the absorbed clamp, or the layer itself
 
   bool conv() const { return node->is("Conv"); }
   int axis() const { return conv() || node->attr_int("transB", 0) ? 0 : 1; }  // of the weights' output channels
+  int64_t channels() const { return weight->codes.dim(axis()); }
 };
 
 bool eight_bits(const Grid& grid) { return grid.format->is_integer && grid.format->bits <= 8; }
@@ -37,12 +39,28 @@ void find_result(const Model& model, const Uses& uses, Layer& layer) {
   }
 }
 
+/// The codes of the bias: those of the table, or those that the engine makes of a derived bias. False when there are none and
+/// the engine therefore computes in float.
+bool read_bias(const Model& model, Layer& layer) {
+  const Entry* entry = model.quantization.find({layer.node->id, Side::input, 2});
+  const Tensor* values = model.graph.constant(layer.node->input(2));
+  if (!entry) return !layer.dst;  // added in float, behind the sum
+  if (!entry->codes.empty()) return layer.bias = entry->codes, true;
+  if (!values || values->elements() != layer.channels()) return false;
+  const Tensor& sw = layer.weight->chain[0].scale;
+  const auto sx = static_cast<float>(value_as_double(layer.src->scale, 0));
+  std::vector<float> scales;
+  for (int64_t c = 0; c < layer.channels(); ++c)
+    scales.push_back(sx * static_cast<float>(value_as_double(sw, c % sw.elements())));
+  layer.bias = quantize(to_f32(*values).reshaped({layer.channels()}), channel_grid(format_named("int32"), 0, scales));
+  return true;
+}
+
 std::optional<Layer> layer_at(const Model& model, const Uses& uses, const Node& node) {
   if (!node.is("Conv") && !node.is("Gemm") && !node.is("MatMul")) return {};
   Layer layer{&node};
   layer.src = grid_read(model, uses, node, 0);
   layer.weight = model.quantization.find({node.id, Side::input, 1});
-  layer.bias = model.quantization.find({node.id, Side::input, 2});
   const bool known = layer.src && layer.src->scale.elements() == 1 && layer.src->layout.kind == Layout::tensor && layer.weight &&
                      !layer.weight->codes.empty() && layer.weight->chain.size() == 1;
   if (!known || !eight_bits(*layer.src) || !eight_bits(layer.weight->chain[0])) return {};
@@ -50,7 +68,9 @@ std::optional<Layer> layer_at(const Model& model, const Uses& uses, const Node& 
   const bool per_output = weights.layout.kind == Layout::tensor ||
                           (weights.layout.kind == Layout::channel && (weights.layout.axis - layer.axis()) % layer.weight->codes.rank() == 0);
   if (!per_output || (!layer.conv() && (layer.weight->codes.rank() != 2 || node.attr_int("transA", 0)))) return {};
+  if (node.is("Gemm") && (node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1)) return {};
   find_result(model, uses, layer);
+  if (node.input(2) != ValueId::none && !read_bias(model, layer)) return {};
   return layer;
 }
 
@@ -105,7 +125,7 @@ void each_weight(const Layer& layer, F f) {
   }
 }
 
-int64_t bias_of(const Layer& layer, int64_t channel) { return layer.bias ? value_as_int(layer.bias->codes, channel) : 0; }
+int64_t bias_of(const Layer& layer, int64_t channel) { return layer.bias.empty() ? 0 : value_as_int(layer.bias, channel); }
 
 CodeSpan reach_of(const Layer& layer, int64_t channels) {
   std::vector<CodeSpan> reach(static_cast<size_t>(channels));
@@ -135,11 +155,11 @@ Dataflow describe(const Layer& layer, const std::string& name) {
   if (layer.last != layer.node) flow.clamp = layer.last->op;
   flow.src = *layer.src, flow.weight = layer.weight->chain[0];
   if (layer.dst) flow.dst = *layer.dst;
-  flow.channels = layer.weight->codes.dim(layer.axis());
+  flow.channels = layer.channels();
   flow.products = layer.weight->codes.elements() / flow.channels;
-  flow.has_bias = layer.bias && !layer.bias->codes.empty();
+  flow.has_bias = !layer.bias.empty();
   include(flow.weight_codes, layer.weight->codes, true);
-  if (flow.has_bias) include(flow.bias_codes, layer.bias->codes, true);
+  if (flow.has_bias) include(flow.bias_codes, layer.bias, true);
   flow.reachable = reach_of(layer, flow.channels);
   const auto sx = static_cast<float>(value_as_double(flow.src.scale, 0));
   for (int64_t c = 0; c < flow.weight.scale.elements(); ++c) {
