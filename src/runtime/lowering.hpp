@@ -11,29 +11,17 @@
 #pragma once
 
 #include <cmath>
-#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "ops/op.hpp"
+#include "runtime/engine_grid.hpp"
 #include "runtime/plan.hpp"
 
 namespace bitwright {
 
-/// A grid as the engine holds it: 8-bit codes are always u8 (signed ones are shifted by 128, zero point and limits with
-/// them), wider ones keep their type.
-struct EngineGrid {
-  DType type = DType::u8;
-  float scale = 1;
-  int32_t zero = 0, lo = 0, hi = 255;
-  int32_t shift = 0;  // engine code = code + shift
-
-  bool operator==(const EngineGrid&) const = default;
-  /// The code of a float: clamp(rne(x / scale) + zero).
-  int32_t code(float x) const;
-};
-/// Nothing for grids that integer kernels do not know: per channel, blocks, codebooks, float formats.
-std::optional<EngineGrid> engine_grid(const Grid& grid);
+/// Whether an entry changes values beforehand, so that codes or rounded floats exist before the consumer runs.
+inline bool is_static(const Entry* entry) { return entry && entry->when != When::at_run && !entry->chain.empty(); }
 
 enum class Order : uint8_t { plain, channels_last };
 
