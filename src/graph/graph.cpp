@@ -3,6 +3,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "graph/nested.hpp"
+
 namespace bitwright {
 
 template <class T>
@@ -114,11 +116,6 @@ Graph Graph::clone() const {
 }
 
 namespace {
-
-void for_each_nested(const Node& node, const auto& visit) {
-  for (const auto& [key, attribute] : node.attributes)
-    if (const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute)) visit(**nested);
-}
 
 /// Values that a nested graph reads from outside.
 void collect_outer_reads(const Graph& nested, std::vector<ValueId>& reads) {

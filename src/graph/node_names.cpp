@@ -1,16 +1,9 @@
 #include "graph/node_names.hpp"
 
 #include "core/text.hpp"
+#include "graph/nested.hpp"
 
 namespace bitwright {
-namespace {
-
-void for_each_nested(const Node& node, const auto& visit) {
-  for (const auto& [key, attribute] : node.attributes)
-    if (const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute)) visit(**nested);
-}
-
-}  // namespace
 
 NodeNames::NodeNames(Graph& graph) {
   collect(graph);

@@ -1,5 +1,7 @@
 #include "graph/quantization.hpp"
 
+#include "graph/nested.hpp"
+
 namespace bitwright {
 
 std::string_view name_of(Profile profile) {
@@ -35,14 +37,20 @@ SiteOf producer_site(const Graph& graph, const Uses& uses, ValueId value) {
 
 namespace {
 
-void verify_entry(const Graph& graph, const Site& site, const Entry& entry) {
-  const Node* node = site.node == kGraphInput ? nullptr : graph.find_node(site.node);
+using Placed = std::unordered_map<NodeId, PlacedNode>;
+
+void verify_entry(const Graph& top, const Placed& placed, const Site& site, const Entry& entry) {
+  const auto at = placed.find(site.node);
+  const Node* node = at == placed.end() ? nullptr : at->second.node;
+  const Graph& graph = node ? *at->second.graph : top;
   if (site.node != kGraphInput && !node)
     fail(ErrorCode::malformed, "the quantization speaks of node #", static_cast<uint32_t>(site.node), ", which is gone");
   const std::string where = node ? display_name(*node) : "graph input";
   const size_t count = !node ? graph.inputs.size() : site.side == Side::input ? node->inputs.size() : node->outputs.size();
   if (site.side != Side::inner && site.index >= count)
     fail(ErrorCode::malformed, where, ": the quantization speaks of place ", site.index, " of ", count);
+  if (entry.codes.empty() && &graph != &top)
+    fail(ErrorCode::malformed, where, ": stands in a nested graph, where only constants have places, not ", site.side == Side::input ? "input " : "output ", site.index);
   if (entry.codes.empty()) return;
   const ValueId value = node ? node->input(site.index) : ValueId::none;
   const Tensor* constant = value == ValueId::none ? nullptr : graph.constant(value);
@@ -61,7 +69,10 @@ void verify_entry(const Graph& graph, const Site& site, const Entry& entry) {
 
 void verify(const Model& model) {
   verify(model.graph);
-  for (const auto& [site, entry] : model.quantization.at) verify_entry(model.graph, site, entry);
+  if (model.quantization.empty()) return;
+  Placed placed;
+  for (const PlacedNode& p : all_nodes(model.graph)) placed[p.node->id] = p;
+  for (const auto& [site, entry] : model.quantization.at) verify_entry(model.graph, placed, site, entry);
 }
 
 }  // namespace bitwright

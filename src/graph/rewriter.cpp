@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/nested.hpp"
+
 namespace bitwright {
 
 void replace_reads(Graph& graph, ValueId from, ValueId to, bool outputs) {
@@ -127,6 +129,13 @@ void Rewriter::move_entry(const Site& from, const Site& to) {
   quantization().at[to] = std::move(entry);
 }
 
+void Rewriter::move_entries(NodeId from, NodeId to) {
+  std::vector<Site> sites;
+  for (auto at = quantization().at.lower_bound({from, Side::output, 0}); at != quantization().at.end() && at->first.node == from; ++at)
+    sites.push_back(at->first);
+  for (const Site& site : sites) move_entry(site, {to, site.side, site.index});
+}
+
 void Rewriter::move_output_entry(NodeId from, NodeId to, uint16_t index) {
   move_entry({from, Side::output, index}, {to, Side::output, index});
 }
@@ -145,12 +154,23 @@ bool Rewriter::has_entries(const Node& node) const {
   return at != model_.quantization.at.end() && at->first.node == node.id;
 }
 
+/// Entries of the erased nodes, and of those in their nested graphs that did not move to other nodes.
+void Rewriter::forget_erased() {
+  if (erased_.empty() || quantization().empty()) return;
+  std::set<NodeId> gone = erased_, alive;
+  for (const Node& node : graph().nodes)
+    for_each_nested(node, [&](const Graph& nested) {
+      for (const PlacedNode& inner : all_nodes(nested)) (erased_.count(node.id) ? gone : alive).insert(inner.node->id);
+    });
+  std::erase_if(quantization().at, [&](const auto& at) { return gone.count(at.first.node) != 0 && alive.count(at.first.node) == 0; });
+}
+
 void Rewriter::commit() {
   if (!changed_) return;
   auto& nodes = graph().nodes;
+  forget_erased();
   nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [&](const Node& n) { return erased_.count(n.id) != 0; }),
               nodes.end());
-  std::erase_if(quantization().at, [&](const auto& at) { return erased_.count(at.first.node) != 0; });
   erased_.clear();
   if (added_) sort_nodes(graph());
   uses_.reset();

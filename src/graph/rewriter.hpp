@@ -50,6 +50,8 @@ class Rewriter {
   void erase(NodeId id);
   /// The entry of one place becomes that of another (a fused node takes over the output of the node it replaces).
   void move_entry(const Site& from, const Site& to);
+  /// All entries of a node, which the other one takes the place of.
+  void move_entries(NodeId from, NodeId to);
   void move_output_entry(NodeId from, NodeId to, uint16_t index = 0);
   /// The entry at the output that makes `value`, or nullptr; and whether a place has one.
   const Entry* output_entry(ValueId value);
@@ -70,6 +72,7 @@ class Rewriter {
 
   const Uses& uses();
   void index_nodes();
+  void forget_erased();
   void touch() { uses_.reset(), changed_ = true; }
   bool hand_entry_to_readers(ValueId value);
 };

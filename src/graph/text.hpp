@@ -9,7 +9,7 @@
 //     }
 //     at 0 input 1: static {int8 -127 127 channel 0 scale f32[2]{0.5, 0.25}} codes i8[2]{3, -4}
 //
-// A site is named by the position of its node (or `input K` of the graph), `_` is an input left out. `output hn -> h`:
+// A site is named by the position of its node, those of nested graphs behind the graph's own (or `input K` of the graph), `_` is an input left out. `output hn -> h`:
 // the input h takes it in the next step (state).
 #pragma once
 

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "graph/nested.hpp"
 #include "graph/text.hpp"
 
 namespace bitwright {
@@ -40,6 +41,7 @@ class Parser {
   size_t at_ = 0;
   int line_ = 1, depth_ = 0;
   Token token_;
+  std::vector<PlacedNode> nodes_;
 
   template <class... Parts>
   [[noreturn]] void bad(const Parts&... parts) const {
@@ -314,9 +316,10 @@ class Parser {
       site = {kGraphInput, Side::output, static_cast<uint16_t>(take_int())};
     } else {
       const int64_t position = take_int();
-      if (position < 0 || position >= static_cast<int64_t>(m.graph.nodes.size())) bad("there is no node ", position);
+      if (nodes_.empty()) nodes_ = all_nodes(m.graph);
+      if (position < 0 || position >= std::ssize(nodes_)) bad("there is no node ", position);
       const std::string side = take_name();
-      site.node = m.graph.nodes[static_cast<size_t>(position)].id;
+      site.node = nodes_[static_cast<size_t>(position)].node->id;
       site.side = side == "input" ? Side::input : side == "output" ? Side::output : Side::inner;
       site.index = static_cast<uint16_t>(take_int());
       where = str(position, ".", side, ".", site.index);

@@ -2,6 +2,7 @@
 #include <cctype>
 #include <unordered_set>
 
+#include "graph/nested.hpp"
 #include "graph/text.hpp"
 
 namespace bitwright {
@@ -63,8 +64,9 @@ class Printer {
 
   void entries(const Model& model) {
     for (size_t i = 0; i < model.graph.inputs.size(); ++i) entry_at(model, {kGraphInput, Side::output, static_cast<uint16_t>(i)}, str("input ", i));
-    for (size_t position = 0; position < model.graph.nodes.size(); ++position) {
-      const NodeId id = model.graph.nodes[position].id;
+    const std::vector<PlacedNode> nodes = all_nodes(model.graph);
+    for (size_t position = 0; position < nodes.size(); ++position) {
+      const NodeId id = nodes[position].node->id;
       for (auto at = model.quantization.at.lower_bound({id, Side::output, 0});
            at != model.quantization.at.end() && at->first.node == id; ++at) {
         static constexpr std::string_view kSides[] = {"output", "input", "inner"};

@@ -1,405 +1,132 @@
+// The quantization that a graph spells with nodes, step by step; fold_nodes.hpp and fold_steps.hpp have the patterns.
 #include "passes/fold.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
 
 #include "ops/op.hpp"
+#include "passes/fold_steps.hpp"
 #include "passes/qoperators.hpp"
-#include "quant/pack.hpp"
 
 namespace bitwright {
 namespace {
 
-/// Of float32 numbers, all of which have codes.
-bool is_finite(const Tensor& t) {
-  if (t.dtype() != DType::f32) return false;
-  const auto values = t.values<float>();
-  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+/// u8 graph input -> DQ and Q -> u8 graph output stay; what is known of the float side is noted there.
+void note_interface(Model& model, Rewriter& r) {
+  const Uses uses(r.graph());
+  for (const Node& node : r.graph().nodes) {
+    std::string unused;
+    const bool in = is_dequantize(node) && r.is_graph_input(node.input(0));
+    const bool out = is_quantize(node) && r.is_graph_output(node.output());
+    if (!in && !out) continue;
+    const auto grid = grid_of(r.graph(), node, in ? r.graph().value(node.input(0)).dtype : DType::none, &unused);
+    if (!grid) continue;
+    if (in) {
+      Entry& entry = model.quantization.at[{node.id, Side::output, 0}];
+      if (entry.chain.empty() || !same_grid(entry.chain.front(), *grid)) entry.chain.insert(entry.chain.begin(), *grid);
+      continue;
+    }
+    const SiteOf made = producer_site(r.graph(), uses, node.input(0));
+    const Entry* before = made.found ? model.quantization.find(made.site) : nullptr;
+    Entry* own = model.quantization.find({node.id, Side::input, 0});
+    const auto* chain = own ? &own->chain : before ? &before->chain : nullptr;
+    if (!r.graph().constant(node.input(0)) && (!chain || chain->empty() || !same_grid(chain->back(), *grid)))
+      model.quantization.at[{node.id, Side::input, 0}].chain.push_back(*grid);
+  }
 }
 
-class Folder {
- public:
-  Folder(Model& model, FoldReport& report) : model_(model), r_(model), report_(report) {}
-
-  void run() {
-    lift_qoperators(r_, model_.info.metadata, report_);
-    lift_movement(r_);
-    lift_dynamic_products(r_, model_.info.metadata, report_);
-    lift_dynamic_recurrent(r_, model_.info.metadata, report_);
-    fold_constants();
-    r_.commit();
-    while (find_pairs()) {}
-    apply_pairs();
-    drop_dead_steps();
-    note_interface();
-    place_constant_entries();
-    r_.commit();
-    derive_biases();
-    mark_hidden_states(model_);
-    report_.entries = model_.quantization.at.size();
-    std::erase_if(model_.info.metadata, [](const auto& item) {
-      return item.first.rfind(kNoteKey, 0) == 0 || item.first.rfind(kClampKey, 0) == 0;
-    });
+void derive_biases(Model& model) {
+  const Uses uses(model.graph);
+  for (const Node& node : model.graph.nodes) {
+    const Op* op = find_op(node.domain, node.op);
+    if (!op || op->quant.bias_input < 0) continue;
+    Entry* bias = model.quantization.find({node.id, Side::input, static_cast<uint16_t>(op->quant.bias_input)});
+    if (!bias || bias->chain.size() != 1 || bias->chain[0].format->name != "int32") continue;
+    const Tensor wanted = derived_bias_scale(model, uses, node);
+    const Tensor& scale = bias->chain[0].scale;
+    if (!wanted.empty() && wanted.elements() == scale.elements() && identical(wanted.reshaped(scale.shape()), scale))
+      bias->when = When::derived;
   }
+}
 
- private:
-  /// The value read through quantize/dequantize steps.
-  struct Source {
-    ValueId root = ValueId::none;
-    std::vector<Grid> chain;
-    GroupId tied = 0;
-    bool at_run = false;
-  };
-  struct Read {
-    Use use;
-    ValueId value;  // as written in the graph: the root or what a DQ makes of it
-  };
+bool reads_codes(const Node& node) {
+  const auto rows = qoperators();
+  return is_quantize(node) || is_dequantize(node) ||
+         std::any_of(rows.begin(), rows.end(), [&](const QOperator& row) { return row.name == node.op && row.domain == node.domain; });
+}
 
-  static constexpr size_t kLongestChain = 8;  // of Q/DQ pairs in a row; hostile files have thousands
-
-  Model& model_;
-  Rewriter r_;
-  FoldReport& report_;
-  std::map<ValueId, Source> sources_;         // of every DQ output that may be folded
-  std::map<ValueId, std::vector<Read>> reads_;  // by root
-  std::map<ValueId, Entry> constants_;        // entries that every reader of this constant gets
-  std::set<ValueId> refused_;                 // DQ outputs that stay
-
-  void keep(const Node& node, std::string_view why) {
-    const std::string line = str(display_name(node), ": ", why);
-    if (std::find(report_.kept.begin(), report_.kept.end(), line) == report_.kept.end()) report_.kept.push_back(line);
+/// Codes and scales that stand in an enclosing graph become constants of this one: an entry's codes are its constant's.
+void take_constants(Graph& graph, const std::vector<const Graph*>& outer) {
+  for (Node& node : graph.nodes) {
+    if (!reads_codes(node)) continue;
+    for (ValueId& id : node.inputs)
+      for (const Graph* scope : outer)
+        if (id != ValueId::none && !graph.has_value(id) && scope->constant(id))
+          id = graph.add_constant(scope->value(id).name, *scope->constant(id));
   }
+}
 
-  // codes -> DQ: the DQ's output becomes a float constant, the decoded view of the codes
-  void fold_constants() {
-    for (const NodeId id : r_.nodes()) {
-      const Node* dq = r_.node(id);
-      if (!dq || !is_dequantize(*dq)) continue;
-      const Tensor* codes = r_.graph().constant(dq->input(0));
-      if (!codes) continue;
-      std::string why;
-      auto grid = grid_of(r_.graph(), *dq, codes->dtype(), &why, Scales::any_float);
-      const auto& readers = r_.readers(dq->output());
-      const bool inside = std::all_of(readers.begin(), readers.end(),
-                                      [](const Use& u) { return u.node != NodeId::none && !u.nested; });
-      if (!inside) why = "its output is read by a nested graph or is an output of the graph";
-      if (!grid || !inside) {
-        keep(*dq, why);
-        continue;
-      }
-      const Tensor plain = unpack(*codes);
-      GroupId tied = 0;
-      apply_note(model_.info.metadata, dq->name, *grid, &plain, tied);
-      try {
-        verify(*grid, plain.shape());
-      } catch (const Error& e) {
-        keep(*dq, e.what());
-        continue;
-      }
-      constants_[dq->output()] = {When::statically, false, {*grid}, plain, tied};
-      r_.set_constant(dq->output(), dequantize(plain, *grid));
-      r_.erase(id);
-    }
-  }
-
-  /// The quantize step behind a DQ's input: Q, or Q and a Clip of its codes. Its grid, and the value that Q reads.
-  std::optional<Source> quantize_step(const Node& dq, std::string* why) {
-    const Node* q = r_.producer(dq.input(0));
-    const Node* clip = q && q->is("Clip") ? q : nullptr;
-    if (clip) q = r_.producer(clip->input(0));
-    if (q && q->is("DynamicQuantizeLinear")) return dynamic_step(dq, *q);
-    if (!q || !is_quantize(*q)) return {};
-    auto grid = grid_of(r_.graph(), *q, DType::none, why);
-    if (!grid) return {};
-    const auto behind = grid_of(r_.graph(), dq, grid->format->file, why);
-    if (!behind) return {};
-    if (!same_grid(*grid, *behind)) {
-      *why = "its scale or zero point differs from the quantizer's before it";
-      return {};
-    }
-    if (clip && !clip_range(*clip, *grid)) return {};
-    GroupId tied = 0;
-    apply_note(model_.info.metadata, dq.name, *grid, nullptr, tied);
-    return Source{q->input(0), {*grid}, tied, false};
-  }
-
-  bool clip_range(const Node& clip, Grid& grid) {
-    const Tensor *low = r_.graph().constant(clip.input(1)), *high = r_.graph().constant(clip.input(2));
-    if (!low || !high || low->elements() != 1 || high->elements() != 1) return false;
-    grid.qmin = static_cast<int32_t>(std::max<int64_t>(grid.qmin, value_as_int(*low, 0)));
-    grid.qmax = static_cast<int32_t>(std::min<int64_t>(grid.qmax, value_as_int(*high, 0)));
-    return grid.qmin <= grid.qmax;
-  }
-
-  std::optional<Source> dynamic_step(const Node& dq, const Node& dynamic) {
-    if (dq.input(0) != dynamic.output(0) || dq.input(1) != dynamic.output(1) || dq.input(2) != dynamic.output(2)) return {};
-    const Format& format = format_named("uint8");
-    Grid grid{&format, format.code_min, format.code_max, {}, {}, {}, {}};
-    GroupId tied = 0;
-    apply_note(model_.info.metadata, dq.name, grid, nullptr, tied);
-    return Source{dynamic.input(0), {grid}, tied, true};
-  }
-
-  const Source* source_of(ValueId value) const {
-    const auto at = sources_.find(value);
-    return at == sources_.end() ? nullptr : &at->second;
-  }
-
-  /// Builds sources_ and reads_; true if something had to be refused, then everything is to be found anew.
-  bool find_pairs() {
-    sources_.clear();
-    reads_.clear();
-    const Graph& g = r_.graph();
-    for (const Node& dq : g.nodes) {
-      if (!is_dequantize(dq) || refused_.count(dq.output())) continue;
-      std::string why;
-      auto step = quantize_step(dq, &why);
-      if (!step) {
-        if (!why.empty()) keep(dq, why);
-        continue;
-      }
-      if (const Source* before = source_of(step->root)) {
-        if (before->at_run || step->at_run || before->chain.size() >= kLongestChain) continue;
-        step->root = before->root;
-        step->chain.insert(step->chain.begin(), before->chain.begin(), before->chain.end());
-        step->tied = std::max(step->tied, before->tied);
-      }
-      if (const Tensor* constant = g.constant(step->root); constant && !is_finite(*constant)) continue;
-      sources_[dq.output()] = *step;
-    }
-    for (const Node& node : g.nodes)
-      if (!is_folded_step(node))
-        for (const ValueId id : std::set<ValueId>(node.inputs.begin(), node.inputs.end())) collect_reads(node, id);
-    for (size_t i = 0; i < g.outputs.size(); ++i) add_read({NodeId::none, static_cast<uint16_t>(i), false}, g.outputs[i]);
-    bool again = false;
-    for (const auto& [root, reads] : reads_) again = refuse_unfit(root, reads) || again;
-    return again;
-  }
-
-  void add_read(Use use, ValueId value) {
-    const Source* source = source_of(value);
-    reads_[source ? source->root : value].push_back({use, value});
-  }
-  void collect_reads(const Node& node, ValueId id) {
-    if (id == ValueId::none) return;
-    for (const Use& use : r_.readers(id))
-      if (use.node == node.id && !use.nested) add_read(use, id);
-  }
-
-  /// True for a DQ that folds, and for what makes codes (Q, a Clip of codes) if all readers are such.
-  bool is_folded_step(const Node& node, bool clip_may_follow = true) {
-    if (is_dequantize(node)) return source_of(node.output()) != nullptr;
-    const bool quantizes = is_quantize(node) || node.is("DynamicQuantizeLinear");
-    if (!quantizes && !node.is("Clip")) return false;
-    bool read = false;
-    for (const ValueId out : node.outputs)
-      for (const Use& use : r_.readers(out)) {
-        const Node* reader = use.node == NodeId::none || use.nested ? nullptr : r_.node(use.node);
-        const bool clip = reader && reader->is("Clip") && quantizes && clip_may_follow;
-        if (!reader || (!is_dequantize(*reader) && !clip) || !is_folded_step(*reader, false)) return false;
-        read = true;
-      }
-    return read;
-  }
-
-  std::span<const Grid> chain_of(ValueId value) const {
-    const Source* source = source_of(value);
-    return source ? std::span<const Grid>(source->chain) : std::span<const Grid>();
-  }
-
-  /// The steps that every reader sees: they belong to the producer.
-  std::vector<Grid> common_chain(ValueId root, const std::vector<Read>& reads) {
-    if (r_.graph().constant(root) || reads.empty()) return {};
-    const auto first = chain_of(reads[0].value);
-    std::vector<Grid> common(first.begin(), first.end());
-    for (const Read& read : reads) {
-      const auto chain = chain_of(read.value);
-      const Source* source = source_of(read.value);
-      size_t n = 0;
-      while (n < common.size() && n < chain.size() && same_grid(common[n], chain[n])) ++n;
-      if (source && source->at_run) n = 0;
-      common.resize(n);
-    }
-    for (const Use& use : r_.readers(root))
-      if (use.nested) common.clear();
-    return common;
-  }
-
-  /// Outputs of the graph and reads inside nested graphs have no place for an entry of their own.
-  bool refuse_unfit(ValueId root, const std::vector<Read>& reads) {
-    const auto common = common_chain(root, reads);
-    bool again = false;
-    ValueId output = ValueId::none;
-    for (const Read& read : reads) {
-      if (read.value == root) continue;
-      bool nested = false;
-      for (const Use& use : r_.readers(read.value)) nested = nested || use.nested;
-      const bool is_output = read.use.node == NodeId::none;
-      if (!nested && !is_output) continue;
-      const bool renamable = !r_.is_graph_input(root) && !r_.is_graph_output(root) && !r_.graph().constant(root) &&
-                             (output == ValueId::none || output == read.value);
-      if (!nested && renamable && same_chain(chain_of(read.value), common)) {
-        output = read.value;
-        continue;
-      }
-      keep(*r_.producer(read.value), nested ? "its output is read by a nested graph"
-                                            : "its output is an output of the graph, other readers see other values");
-      again = refused_.insert(read.value).second || again;
-    }
-    return again;
-  }
-
-  void apply_pairs() {
-    const Uses uses(r_.graph());
-    for (const auto& [root, reads] : reads_) {
-      const auto common = common_chain(root, reads);
-      const auto made = producer_site(r_.graph(), uses, root);
-      GroupId tied = 0;
-      for (const Read& read : reads)
-        if (const Source* source = source_of(read.value)) tied = std::max(tied, source->tied);
-      if (!common.empty()) {
-        Entry& entry = model_.quantization.at[made.site];
-        entry.chain.insert(entry.chain.end(), common.begin(), common.end());
-        entry.tied = tied;
-      }
-      for (const Read& read : reads) apply_read(root, read, common.size());
-    }
-  }
-
-  /// What the interface says of an output now belongs to the value that is one.
-  static void become_output(Value& root, Value& output) {
-    std::swap(root.name, output.name);
-    if (root.dtype == DType::none) root.dtype = output.dtype;
-    if (!root.has_shape) root.has_shape = output.has_shape, root.shape = output.shape;
-  }
-
-  void apply_read(ValueId root, const Read& read, size_t common) {
-    if (read.value == root) return;
-    const Source source = *source_of(read.value);
-    if (read.use.node == NodeId::none) {
-      Graph& g = r_.graph();
-      if (!r_.is_graph_output(root)) become_output(g.value(root), g.value(read.value));
-      g.outputs[read.use.index] = root;
-      return;
-    }
-    Node& node = *r_.node(read.use.node);
-    const std::vector<Grid> rest(source.chain.begin() + static_cast<std::ptrdiff_t>(common), source.chain.end());
-    if (r_.graph().constant(root)) {
-      quantize_constant(node, read, rest, source.tied);
-      return;
-    }
-    r_.set_input(node, read.use.index, root);
-    if (rest.empty()) return;
-    Entry& entry = model_.quantization.at[{node.id, Side::input, read.use.index}];
-    entry.chain.insert(entry.chain.begin(), rest.begin(), rest.end());
-    entry.tied = source.tied;
-    if (source.at_run) entry.when = When::at_run;
-  }
-
-  /// constant -> Q -> DQ: the codes are known now.
-  void quantize_constant(Node& node, const Read& read, const std::vector<Grid>& chain, GroupId tied) {
-    Tensor values = *r_.graph().constant(source_of(read.value)->root), codes;
-    for (const Grid& grid : chain) {
-      codes = quantize(values, grid);
-      values = dequantize(codes, grid);
-    }
-    const ValueId id = r_.add_constant(r_.graph().value(read.value).name, values);
-    r_.set_input(node, read.use.index, id);
-    constants_[id] = {When::statically, false, {chain.back()}, codes, tied};
-  }
-
-  /// Q, DQ and Clip that nobody reads any more.
-  void drop_dead_steps() {
-    const Uses uses(r_.graph());
-    std::unordered_map<ValueId, size_t> reads;
-    for (const auto& [id, value] : r_.graph().values()) reads[id] = uses.of(id).size();
-    const auto& nodes = r_.graph().nodes;
-    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) {
-      const bool step = is_quantize(*node) || is_dequantize(*node) || node->is("Clip") || node->is("DynamicQuantizeLinear");
-      const bool dead = std::all_of(node->outputs.begin(), node->outputs.end(), [&](ValueId id) { return reads[id] == 0; });
-      if (!step || !dead) continue;
-      for (const ValueId id : node->inputs) --reads[id];
-      r_.erase(node->id);
-    }
-    r_.commit();
-  }
-
-  /// u8 graph input -> DQ and Q -> u8 graph output stay; what is known of the float side is noted there.
-  void note_interface() {
-    const Uses uses(r_.graph());
-    for (const Node& node : r_.graph().nodes) {
-      std::string unused;
-      const bool in = is_dequantize(node) && r_.is_graph_input(node.input(0));
-      const bool out = is_quantize(node) && r_.is_graph_output(node.output());
-      if (!in && !out) continue;
-      const auto grid = grid_of(r_.graph(), node, in ? r_.graph().value(node.input(0)).dtype : DType::none, &unused);
-      if (!grid) continue;
-      if (in) {
-        Entry& entry = model_.quantization.at[{node.id, Side::output, 0}];
-        if (entry.chain.empty() || !same_grid(entry.chain.front(), *grid)) entry.chain.insert(entry.chain.begin(), *grid);
-        continue;
-      }
-      const SiteOf made = producer_site(r_.graph(), uses, node.input(0));
-      const Entry* before = made.found ? model_.quantization.find(made.site) : nullptr;
-      Entry* own = model_.quantization.find({node.id, Side::input, 0});
-      const auto* chain = own ? &own->chain : before ? &before->chain : nullptr;
-      if (!r_.graph().constant(node.input(0)) && (!chain || chain->empty() || !same_grid(chain->back(), *grid)))
-        model_.quantization.at[{node.id, Side::input, 0}].chain.push_back(*grid);
-    }
-  }
-
-  void place_constant_entries() {
-    for (const Node& node : r_.graph().nodes)
-      for (size_t i = 0; i < node.inputs.size(); ++i)
-        if (const auto at = constants_.find(node.inputs[i]); at != constants_.end())
-          model_.quantization.at[{node.id, Side::input, static_cast<uint16_t>(i)}] = at->second;
-  }
-
-  void derive_biases() {
-    const Uses uses(r_.graph());
-    for (const Node& node : r_.graph().nodes) {
-      const Op* op = find_op(node.domain, node.op);
-      if (!op || op->quant.bias_input < 0) continue;
-      Entry* bias = model_.quantization.find({node.id, Side::input, static_cast<uint16_t>(op->quant.bias_input)});
-      if (!bias || bias->chain.size() != 1 || bias->chain[0].format->name != "int32") continue;
-      const Tensor wanted = derived_bias_scale(model_, uses, node);
-      const Tensor& scale = bias->chain[0].scale;
-      if (!wanted.empty() && wanted.elements() == scale.elements() && identical(wanted.reshaped(scale.shape()), scale))
-        bias->when = When::derived;
-    }
-  }
-};
-
-/// Nested graphs have no places in the table: operators on codes become operators between Q and DQ, which are computed.
-void lift_nested(Graph& graph, const Metadata& metadata, FoldReport& report) {
+/// In nested graphs only constants have places in the table. Operators on codes become operators between Q and DQ, which are
+/// computed as they are.
+void fold_nested(Graph& graph, Quantization& table, std::vector<const Graph*> outer, const Metadata& metadata, FoldReport& report) {
+  outer.push_back(&graph);
   for (Node& node : graph.nodes)
     for (auto& [key, attribute] : node.attributes) {
       const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute);
       if (!nested) continue;
       Model inner;
       inner.graph = (*nested)->clone();
+      take_constants(inner.graph, outer);
       Rewriter r(inner);
       lift_qoperators(r, metadata, report);
-      lift_nested(inner.graph, metadata, report);
+      const ConstantEntries constants = fold_constants(r, metadata, report);
+      r.commit();
+      place_constants(inner, constants);
+      fold_nested(inner.graph, inner.quantization, outer, metadata, report);
       for (const Node& n : inner.graph.nodes)
-        if (is_quantize(n) || is_dequantize(n))
+        if (is_quantize(n) || is_dequantize(n) || n.is("DynamicQuantizeLinear"))
           report.kept.push_back(str(display_name(n), ": stands inside of ", display_name(node), " and is computed as it is"));
+      table.at.merge(inner.quantization.at);
       attribute = std::make_shared<Graph>(std::move(inner.graph));
     }
+}
+
+void read_profile(Model& model) {
+  const auto at = model.info.metadata.find(kProfileKey);
+  if (at == model.info.metadata.end()) return;
+  for (const Profile profile : {Profile::ort, Profile::real, Profile::tflite})
+    if (at->second == name_of(profile)) model.quantization.profile = profile;
+  model.info.metadata.erase(at);
+}
+
+void fold_graph(Model& model, FoldReport& report) {
+  const Metadata& metadata = model.info.metadata;
+  Rewriter r(model);
+  lift_qoperators(r, metadata, report);
+  lift_movement(r);
+  lift_dynamic_products(r, metadata, report);
+  lift_dynamic_recurrent(r, metadata, report);
+  ConstantEntries constants = fold_constants(r, metadata, report);
+  r.commit();
+  fold_pairs(model, r, constants, report);
+  note_interface(model, r);
+  place_constants(model, constants);
+  r.commit();
+  derive_biases(model);
+  mark_hidden_states(model);
 }
 
 }  // namespace
 
 Model fold(Model model, FoldReport* report) {
   FoldReport own;
-  lift_nested(model.graph, model.info.metadata, report ? *report : own);
-  if (const auto at = model.info.metadata.find(kProfileKey); at != model.info.metadata.end()) {
-    for (const Profile profile : {Profile::ort, Profile::real, Profile::tflite})
-      if (at->second == name_of(profile)) model.quantization.profile = profile;
-    model.info.metadata.erase(at);
-  }
-  Folder(model, report ? *report : own).run();
+  FoldReport& said = report ? *report : own;
+  fold_nested(model.graph, model.quantization, {}, model.info.metadata, said);
+  read_profile(model);
+  fold_graph(model, said);
+  said.entries = model.quantization.at.size();
+  std::erase_if(model.info.metadata, [](const auto& item) {
+    return item.first.rfind(kNoteKey, 0) == 0 || item.first.rfind(kClampKey, 0) == 0;
+  });
   verify(model);
   return model;
 }

@@ -7,6 +7,8 @@
 //     DynamicQuantizeLinear, MatMulInteger, Cast, Mul     <=>    MatMul with an entry {when = at_run} and one with codes
 //     QLinearConv                                         <=>    Conv with entries (qoperators.hpp has the table)
 //
+// In nested graphs (branches of If, bodies of loops) this holds for constants only: steps of activations stay nodes there.
+//
 // What has no ONNX form (the range of a format narrower than its file type, the asked-for tie of two grids) travels in
 // the model's metadata under "bitwright.quantization/<node>".
 #pragma once

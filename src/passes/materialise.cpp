@@ -3,6 +3,7 @@
 #include <map>
 
 #include "core/spill.hpp"
+#include "graph/nested.hpp"
 #include "passes/qoperators.hpp"
 #include "quant/pack.hpp"
 
@@ -11,10 +12,20 @@ namespace {
 
 class Materialiser {
  public:
-  Materialiser(Model& model, const MaterialiseOptions& options)
-      : model_(model), names_(model.graph), r_(model), options_(options) {}
+  Materialiser(Model& model, const MaterialiseOptions& options, NodeNames& names)
+      : model_(model), names_(names), r_(model), options_(options) {}
 
   void run() {
+    write();
+    for (const NodeId id : r_.nodes())
+      if (r_.node(id)->is("Gather")) write_rows(r_, *r_.node(id));
+    r_.commit();
+    if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_, names_);
+  }
+
+ private:
+  void write() {
+    write_nested();
     const auto entries = model_.quantization.at;  // inputs are handled where they stand, so by value
     for (const auto& [site, entry] : entries)
       if (site.side == Side::input) write_input(site, entry);
@@ -26,15 +37,10 @@ class Materialiser {
       model_.info.metadata[kProfileKey] = std::string(name_of(model_.quantization.profile));
     model_.quantization.profile = Profile::ort;
     r_.commit();
-    for (const NodeId id : r_.nodes())
-      if (r_.node(id)->is("Gather")) write_rows(r_, *r_.node(id));
-    r_.commit();
-    if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_, names_);
   }
 
- private:
   Model& model_;
-  NodeNames names_;  // before anything is noted under a name
+  NodeNames& names_;
   Rewriter r_;
   const MaterialiseOptions& options_;
   struct Made {
@@ -46,6 +52,22 @@ class Materialiser {
   std::map<std::pair<ValueId, bool>, DynamicCodes> dynamic_;  // run-time codes of a value, per tensor or per row
   std::map<NodeId, Site> at_run_;                             // nodes that want run-time codes at an input
   std::set<Site> per_row_;
+
+  void write_nested() {
+    for (Node& node : model_.graph.nodes)
+      for_each_nested(node, [&](Graph& nested) {
+        Model inner;
+        inner.graph = std::move(nested);
+        auto& at = model_.quantization.at;
+        for (const PlacedNode& placed : all_nodes(inner.graph))
+          for (auto entry = at.lower_bound({placed.node->id, Side::output, 0}); entry != at.end() && entry->first.node == placed.node->id;)
+            inner.quantization.at.insert(at.extract(entry++));
+        std::swap(inner.info, model_.info);  // metadata and notes are the file's
+        Materialiser(inner, options_, names_).write();
+        std::swap(inner.info, model_.info);
+        nested = std::move(inner.graph);
+      });
+  }
 
   std::string unique(const std::string& stem) { return names_.unique(stem); }
   std::string where(const Site& site) const {
@@ -249,7 +271,8 @@ class Materialiser {
 
 Model materialise(Model model, const MaterialiseOptions& options) {
   model.graph = model.graph.clone();
-  Materialiser(model, options).run();
+  NodeNames names(model.graph);  // before anything is noted under a name
+  Materialiser(model, options, names).run();
   verify(model.graph);
   return model;
 }

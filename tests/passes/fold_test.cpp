@@ -9,6 +9,7 @@
 #include "graph/text.hpp"
 #include "io/onnx/onnx.hpp"
 #include "ops/op.hpp"
+#include "passes/pass.hpp"
 
 namespace bitwright {
 namespace {
@@ -27,6 +28,12 @@ std::vector<Tensor> some_inputs(const Graph& g, unsigned seed) {
     inputs.push_back(t);
   }
   return inputs;
+}
+
+Model through_a_file(const Model& written) {
+  const std::string file = testing::TempDir() + "bitwright_fold.onnx";
+  write_onnx(written, file);
+  return read_onnx(file);
 }
 
 void expect_equal_runs(const Model& a, const Model& b) {
@@ -435,6 +442,85 @@ TEST(Fold, NestedGraphsKeepTheirNodes) {
   const Tensor y = interpret(materialise(m).graph, yes)[0];
   EXPECT_EQ(y.values<float>()[0], 2.0f);
   EXPECT_EQ(y.values<float>()[1], -1.0f);
+}
+
+const std::string kNestedWeights = R"(graph "g" {
+  input x: f32[2,2]
+  input c: bool[]
+  const outer: i8[2,2] = {1, 2, -3, 4}
+  const s: f32[] = {0.5}
+  y = If(c) then_branch=graph "then" {
+    const w: i8[2,2] = {5, 6, 7, -8}
+    const t: f32[2] = {0.25, 2}
+    v = DequantizeLinear(w, t) axis=1 @"dq1"
+    const z: u8[] = {3}
+    q: u8[2,2] = QuantizeLinear(x, s, z) @"q"
+    d = DequantizeLinear(q, s, z) @"dq"
+    m = MatMul(d, v) @"inner"
+    output m
+  } else_branch=graph "else" {
+    o = DequantizeLinear(outer, s) @"dq2"
+    k = If(c) then_branch=graph "deeper" {
+      p = DequantizeLinear(outer, s) @"dq3"
+      a = Add(x, p) @"deep"
+      output a
+    } else_branch=graph "other" {
+      b = Neg(x)
+      output b
+    } @"again"
+    n = Sub(k, o) @"difference"
+    output n
+  } @"choice"
+  output y
+})";
+
+TEST(Fold, CodesOfConstantsInNestedGraphsAreInTheTable) {
+  const Model nodes = parse_model(kNestedWeights);
+  FoldReport report;
+  const Model m = fold(nodes, &report);
+  EXPECT_EQ(report.kept, (Lines{"node 'q' (QuantizeLinear): stands inside of node 'choice' (If) and is computed as it is",
+                                "node 'dq' (DequantizeLinear): stands inside of node 'choice' (If) and is computed as it is"}));
+  const auto entries = [](const std::string& text) { return text.substr(text.find("\nat ") + 1); };
+  const std::string text = print(m);  // the else branch comes first: attributes stand by name
+  EXPECT_EQ(entries(text), R"(at 2 input 1: static {int8 -128 127 scale f32[]{0.5}} codes i8[2,2]{1, 2, -3, 4}
+at 4 input 1: static {int8 -128 127 scale f32[]{0.5}} codes i8[2,2]{1, 2, -3, 4}
+at 7 input 1: static {int8 -128 127 channel 1 scale f32[2]{0.25, 2}} codes i8[2,2]{5, 6, 7, -8}
+)");
+  EXPECT_EQ(print(parse_model(text)), text);
+  const Model written = materialise(m);
+  EXPECT_TRUE(written.quantization.empty());
+  FoldReport again;
+  EXPECT_EQ(entries(print(fold(through_a_file(written), &again))), entries(text));
+  EXPECT_EQ(again.kept.size(), 2u);
+  for (const bool condition : {true, false}) {
+    std::vector<Tensor> inputs = {some_inputs(nodes.graph, 4)[0], Tensor(DType::boolean, {})};
+    inputs[1].values<bool>()[0] = condition;
+    const Tensor want = interpret(nodes.graph, inputs)[0];
+    EXPECT_TRUE(identical(interpret(m.graph, inputs)[0], want)) << "the float view is what the codes stand for";
+    EXPECT_TRUE(identical(interpret(written.graph, inputs)[0], want));
+  }
+}
+
+TEST(Fold, EntriesOfABranchThatIsInlinedMoveWithIt) {
+  Model m = fold(parse_model(kNestedWeights));
+  Graph& g = m.graph;
+  Tensor no(DType::boolean, {});
+  g.nodes[0].inputs[0] = g.add_constant("no", no);
+  const Model inlined = run_pass("inline_if", m);
+  EXPECT_EQ(inlined.quantization.at.size(), 2u) << print(inlined);
+  const auto difference = std::find_if(inlined.graph.nodes.begin(), inlined.graph.nodes.end(), [](const Node& n) { return n.name == "difference"; });
+  ASSERT_NE(difference, inlined.graph.nodes.end());
+  EXPECT_NE(inlined.quantization.find({difference->id, Side::input, 1}), nullptr);
+}
+
+TEST(Fold, ActivationsOfNestedGraphsHaveNoPlaces) {
+  try {
+    parse_model("graph \"g\" {\n input x: f32[2]\n input c: bool[]\n y = If(c) then_branch=graph \"t\" {\n a = Neg(x) @\"n\"\n output a\n }"
+                " else_branch=graph \"e\" {\n b = Exp(x)\n output b\n }\n output y\n}\nat 2 output 0: static {uint8 0 255 scale f32[]{1}}");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "node 'n' (Neg): stands in a nested graph, where only constants have places, not output 0");
+  }
 }
 
 TEST(Materialise, WhatIsNotCalibratedIsAnError) {

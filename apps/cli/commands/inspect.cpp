@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "graph/nested.hpp"
 #include "graph/state.hpp"
 #include "report/model_text.hpp"
 #include "shared.hpp"
@@ -52,9 +53,9 @@ std::string header(const Args& args, const Model& model) {
 std::string values_text(const Args& args, const Model& model) {
   std::string text;
   for (const auto& [site, entry] : model.quantization.at) {
-    const Node* node = site.node == kGraphInput ? nullptr : model.graph.find_node(site.node);
-    if (!node || entry.codes.empty() || !chosen(args, label(model.graph, *node))) continue;
-    text += str("\n", label(model.graph, *node), " input ", site.index, " ", to_string(entry.codes.shape()), " ",
+    const PlacedNode at = placed_node(model.graph, site.node);
+    if (!at.node || entry.codes.empty() || !chosen(args, label(*at.graph, *at.node))) continue;
+    text += str("\n", label(*at.graph, *at.node), " input ", site.index, " ", to_string(entry.codes.shape()), " ",
                 describe(entry.chain.back()), "\n", codes_text(entry.codes));
   }
   return text;
@@ -83,8 +84,8 @@ DocumentList places(const Args& args, const Model& model) {
   constexpr std::string_view kSides[] = {"output", "input", "inner"};
   DocumentList list;
   for (const auto& [site, entry] : model.quantization.at) {
-    const Node* node = site.node == kGraphInput ? nullptr : model.graph.find_node(site.node);
-    const std::string name = node ? label(model.graph, *node) : model.graph.value(model.graph.inputs[site.index]).name;
+    const PlacedNode at = placed_node(model.graph, site.node);
+    const std::string name = at.node ? label(*at.graph, *at.node) : model.graph.value(model.graph.inputs[site.index]).name;
     if (!chosen(args, name) || entry.chain.empty()) continue;
     const Grid& grid = entry.chain.back();
     DocumentList scales, zeros, codes;

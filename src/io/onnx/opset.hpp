@@ -4,14 +4,10 @@
 
 #include <optional>
 
+#include "graph/nested.hpp"
 #include "graph/quantization.hpp"
 
 namespace bitwright::onnx {
-
-void for_each_nested(const Node& node, const auto& visit) {
-  for (const auto& [key, attribute] : node.attributes)
-    if (const auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute)) visit(**nested);
-}
 
 /// Nodes of nested graphs, too; visit(graph, node).
 void for_each_node(const Graph& graph, const auto& visit) {

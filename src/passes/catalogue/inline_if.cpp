@@ -25,6 +25,7 @@ void inline_branch(Rewriter& r, const Node& node, const Graph& branch) {
     made.domain = inner.domain;
     made.attributes = inner.attributes;
     made.unknown_fields = inner.unknown_fields;
+    r.move_entries(inner.id, made.id);
     for (auto& [key, attribute] : made.attributes)
       if (auto* nested = std::get_if<std::shared_ptr<Graph>>(&attribute)) {
         *nested = std::make_shared<Graph>((*nested)->clone());
