@@ -55,7 +55,7 @@ void check(uint32_t seed) {
 }
 
 TEST(Differential, IntegerEqualsSimulatedOnRandomNetworks) {
-  uint32_t first = 1, count = 40;
+  uint32_t first = 1, count = 300;
   if (const char* seeds = std::getenv("BITWRIGHT_SEEDS")) std::sscanf(seeds, "%u:%u", &first, &count);
   for (uint32_t seed = first; seed < first + count; ++seed) {
     try {

@@ -67,6 +67,7 @@ class RandomNet {
   std::map<ValueId, Tensor> samples_;
   std::mt19937 random_;
   int names_ = 0;
+  bool wide_ = false;  // has 16-bit activations
 };
 
 }  // namespace bitwright
