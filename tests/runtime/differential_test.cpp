@@ -1,5 +1,5 @@
 // The engine against its definition on random networks (random_net.hpp): the integer target gives the bits of the simulated one,
-// on every instruction set, with any number of threads, and a record the same alone as in a batch. BITWRIGHT_SEEDS=first:count
+// on every instruction set, with any number of threads; a record alone gives what it gives in a batch. BITWRIGHT_SEEDS=first:count
 // tries others.
 #include <gtest/gtest.h>
 
@@ -48,10 +48,12 @@ void check(uint32_t seed) {
     expect_same(onednn ? simulated(isa) : wanted, run(net.model, {.isa = isa, .onednn = onednn}, net.sample, 2), std::string(name_of(isa)));
   for (const int threads : {1, 3})
     expect_same(wanted, run(net.model, {.onednn = onednn}, net.sample, threads), str(threads, " threads"));
+  // oneDNN may sum one row in another order than three; a range over the batch is another one for a part of it.
   const Tensor record = first_records({net.sample})[0];
-  for (const Target target : {Target::simulated, Target::integer})
-    expect_same(net.batch_matters ? run(net.model, {.target = Target::simulated, .onednn = onednn}, record, 1) : first_records(wanted),
-                run(net.model, {.target = target, .onednn = onednn}, record, 2), str("one record, ", name_of(target)));
+  const bool alone_as_in_batch = !onednn && !net.batch_matters;
+  const auto one = run(net.model, {.target = Target::simulated, .onednn = onednn}, record, 1);
+  if (alone_as_in_batch) expect_same(first_records(wanted), one, "one record, simulated");
+  expect_same(one, run(net.model, {.onednn = onednn}, record, 2), "one record, integer");
 }
 
 TEST(Differential, IntegerEqualsSimulatedOnRandomNetworks) {
