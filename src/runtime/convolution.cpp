@@ -62,9 +62,8 @@ void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) c
   args.bias = bias_.empty() ? nullptr : bias_.data();
   args.wide = wide_;
   args.packed = row_->packing == ConvPacking::none ? nullptr : &packed_;
-  constexpr int64_t kChunkMacs = 1 << 18;
   const int64_t macs = s.kh * s.kw * (s.c / s.groups) * s.oc;
-  context.rows(s.rows(), kChunkMacs / std::max<int64_t>(1, macs), [&](int64_t begin, int64_t end, std::byte* scratch) {
+  context.rows(s.rows(), chunk_rows(s.rows(), macs), [&](int64_t begin, int64_t end, std::byte* scratch) {
     ConvArgs mine = args;
     mine.scratch = scratch;
     row_->kernel(mine, begin, end);

@@ -78,9 +78,11 @@ MatMulArgs MatMulWeights::args(int64_t m) const {
   return args;
 }
 
-int64_t MatMulWeights::grain() const {
-  constexpr int64_t kChunkMacs = 1 << 18;
-  return std::max<int64_t>(1, kChunkMacs / std::max<int64_t>(1, n_ * k_));
+int64_t chunk_rows(int64_t rows, int64_t macs) {
+  constexpr int64_t kChunkMacs = 1 << 18, kFewest = 12;  // two tiles of 6
+  const int64_t wanted = std::max(kChunkMacs / std::max<int64_t>(1, macs), std::min(kFewest, (rows + 1) / 2));
+  const int64_t chunks = std::max<int64_t>(1, (rows + wanted - 1) / std::max<int64_t>(1, wanted));
+  return (rows + chunks - 1) / chunks;
 }
 
 }  // namespace bitwright

@@ -6,6 +6,7 @@
 
 #include "allocations.hpp"
 #include "runtime/plan.hpp"
+#include "runtime/weights.hpp"
 #include "small.hpp"
 
 namespace bitwright {
@@ -34,6 +35,16 @@ TEST(Program, PlansShareWhatDoesNotDependOnTheShape) {
   const int64_t first = cost(1), second = cost(2);
   EXPECT_LT(second, first / 2);
   EXPECT_EQ(cost(2), cost(1));  // both in the cache: only the list of shapes is made
+}
+
+// 49 pixels times 960 x 320 weights went row by row: 300 kB read for one row each.
+TEST(Program, ChunksUseTheWeightsForSeveralRows) {
+  EXPECT_EQ(chunk_rows(49, 960 * 320), 10);   // five alike, not four and a rest
+  EXPECT_EQ(chunk_rows(16, 1 << 20), 8);      // one for each of two threads
+  EXPECT_EQ(chunk_rows(1, 1 << 20), 1);
+  EXPECT_EQ(chunk_rows(100352, 27 * 32), 303);  // cheap rows: about 2^18 multiply-adds
+  EXPECT_EQ(chunk_rows(0, 100), 0);
+  EXPECT_EQ(chunk_rows(5, 0), 5);
 }
 
 TEST(Program, ThreadsThatAskForPlansGetTheSameOnes) {
