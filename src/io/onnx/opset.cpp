@@ -48,6 +48,22 @@ void need_of_quantize(const Graph& graph, const Node& node, Need& need) {
   if (node.has_attr("precision")) need.raise(23, "attribute 'precision'");
 }
 
+bool is_narrow(DType type) { return is_integer(type) && bits_of(type) < 32; }
+
+/// Operators that took more types of their first input later (onnx.defs, history of the type constraints).
+struct TypeNeed {
+  std::string_view op;
+  bool (*holds)(DType);
+  int opset;
+};
+constexpr TypeNeed kTypeNeeds[] = {
+    {"Add", is_narrow, 14},     {"Sub", is_narrow, 14},      {"Mul", is_narrow, 14},       {"Div", is_narrow, 14},
+    {"Relu", is_integer, 14},   {"MaxPool", is_narrow, 12},  {"ReduceMax", is_narrow, 12}, {"ReduceMin", is_narrow, 12},
+    {"Clip", is_integer, 12},   {"Max", is_integer, 12},     {"Min", is_integer, 12},      {"Pow", is_integer, 12},
+    {"Equal", is_float, 11},    {"Equal", is_narrow, 11},    {"Pad", is_integer, 11},      {"TopK", is_integer, 11},
+    {"Flatten", is_integer, 9}, {"Gemm", is_integer, 9},     {"MatMul", is_integer, 9},    {"Less", is_integer, 9},
+    {"Greater", is_integer, 9}, {"PRelu", is_integer, 9}};
+
 Need need_of(const Graph& graph, const Node& node, const Model& model) {
   Need need;
   for (const ValueId id : node.inputs)
@@ -55,7 +71,8 @@ Need need_of(const Graph& graph, const Node& node, const Model& model) {
       need.raise(least_opset(graph.value(id).dtype), str(name_of(graph.value(id).dtype), " tensors"));
   if (!node.domain.empty()) return need;
   const DType first = graph.has_value(node.input(0)) ? graph.value(node.input(0)).dtype : DType::none;
-  if (node.is("MaxPool") && (first == DType::u8 || first == DType::i8)) need.raise(12, "8-bit codes");
+  for (const TypeNeed& row : kTypeNeeds)
+    if (row.op == node.op && row.holds(first)) need.raise(row.opset, str(name_of(first), " inputs"));
   if (is_quantize_op(node)) {
     need_of_quantize(graph, node, need);
   } else if (const Op* op = find_op("", node.op)) {
@@ -191,10 +208,11 @@ int64_t ir_version_of(int opset) {
 }
 
 Graph lowered(const Model& model, std::optional<int> asked, int& opset) {
-  opset = choose_opset(model, model.graph, asked);
+  Graph complete = model.graph.clone();
+  if (asked && *asked < kUsualOpset) infer_shapes(complete);  // old forms want types and ranks: of axes, of what broadcasts
+  opset = choose_opset(model, complete, asked);
   for (;;) {
-    Graph graph = model.graph.clone();
-    if (opset < kUsualOpset) infer_shapes(graph);  // old forms want ranks: of axes, of what broadcasts
+    Graph graph = complete.clone();
     Lowering lowering(opset);
     if (lowering.run(graph)) return graph;
     if (asked || lowering.needs <= opset)

@@ -193,6 +193,26 @@ std::string written_with(const Model& model, int opset) {
   }
 }
 
+/// x -> Abs -> op(a, a); the type of what lies between is not told.
+Model twice(const std::string& op, DType type) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId x = g.add_value("x", type), a = g.add_value("a"), y = g.add_value("y");
+  g.value(x).has_shape = true, g.value(x).shape = {2, 2};
+  g.inputs = {x}, g.outputs = {y};
+  g.add_node("Abs", {x}, {a});
+  g.add_node(op, {a, a}, {y}, "op");
+  return model;
+}
+
+TEST(Export, TypesThatAnOperatorTookLaterAreRefused) {
+  EXPECT_EQ(written_with(twice("Equal", DType::f32), 11), "opset 11");
+  EXPECT_EQ(written_with(twice("Equal", DType::f32), 10), "node 'op' (Equal): f32 inputs need opset 11, asked for 10");
+  EXPECT_EQ(written_with(twice("Equal", DType::i32), 7), "opset 7");
+  EXPECT_EQ(written_with(twice("Max", DType::i64), 11), "node 'op' (Max): i64 inputs need opset 12, asked for 11");
+  EXPECT_EQ(written_with(twice("MatMul", DType::i32), 8), "node 'op' (MatMul): i32 inputs need opset 9, asked for 8");
+}
+
 TEST(Export, WhatNeedsWhichOpsetIsSaid) {
   const std::string dq = "node 'dq' (DequantizeLinear): ";
   EXPECT_EQ(written_with(decoder(DType::i8, DType::f32, 0), 10), "opset 10");
