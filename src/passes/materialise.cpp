@@ -2,10 +2,9 @@
 #include <algorithm>
 #include <map>
 
-#include "core/spill.hpp"
 #include "graph/nested.hpp"
 #include "passes/qoperators.hpp"
-#include "quant/pack.hpp"
+#include "passes/step_writer.hpp"
 
 namespace bitwright {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 class Materialiser {
  public:
   Materialiser(Model& model, const MaterialiseOptions& options, NodeNames& names)
-      : model_(model), names_(names), r_(model), options_(options) {}
+      : model_(model), names_(names), r_(model), steps_(r_, model.info.metadata, names), options_(options) {}
 
   void run() {
     write();
@@ -42,6 +41,7 @@ class Materialiser {
   Model& model_;
   NodeNames& names_;
   Rewriter r_;
+  StepWriter steps_;
   const MaterialiseOptions& options_;
   struct Made {
     std::vector<Grid> chain;
@@ -70,8 +70,8 @@ class Materialiser {
   }
 
   std::string unique(const std::string& stem) { return names_.unique(stem); }
-  std::string where(const Site& site) const {
-    const Node* node = model_.graph.find_node(site.node);
+  std::string where(const Site& site) {
+    const Node* node = r_.node(site.node);
     return str(node ? display_name(*node) : "the graph's input", site.side == Side::input ? ": input " : ": output ", site.index);
   }
 
@@ -92,7 +92,7 @@ class Materialiser {
     if (const Made* made = find_made(value, entry.chain, entry.codes)) {
       result = made->result;
     } else {
-      result = entry.codes.empty() ? write_steps(value, entry, {}, site) : write_codes(value, entry);
+      result = entry.codes.empty() ? steps_.write(value, entry, {}, where(site)) : steps_.write_codes(value, entry);
       made_[value].push_back({entry.chain, entry.codes, result});
     }
     r_.set_input(*r_.node(site.node), site.index, result);
@@ -136,90 +136,7 @@ class Materialiser {
       r_.graph().value(value).name += "_float";
     }
     replace_reads(r_.graph(), value, end, output);
-    write_steps(value, rest, end, site);
-  }
-
-  ValueId zero_constant(const Grid& grid, const std::string& name) {
-    if (grid.zero.empty()) return ValueId::none;
-    return r_.add_constant(name + "_zero_point", pack_if(grid.zero, grid.format->file));
-  }
-  static Tensor pack_if(const Tensor& codes, DType file) { return is_packed(file) ? pack(codes, file) : codes; }
-
-  static void set_layout(Node& node, const Layout& layout) {
-    if (layout.kind != Layout::tensor) node.attributes["axis"] = int64_t{layout.axis};
-    if (layout.kind == Layout::block) node.attributes["block_size"] = layout.block_size;
-  }
-
-  bool expressible(const Grid& grid) const {
-    const bool zero_fits = grid.zero.empty() || grid.zero.dtype() == grid.format->storage;
-    return grid.format->is_integer && grid.table.empty() && zero_fits && is_float(grid.scale.dtype());
-  }
-
-  /// value -> (Q -> Clip -> DQ) for each grid of the chain; the last DQ makes `end` if given.
-  ValueId write_steps(ValueId value, const Entry& entry, std::optional<ValueId> end, const Site& site) {
-    const std::string stem = r_.graph().has_value(value) ? r_.graph().value(value).name : "value";
-    for (size_t i = 0; i < entry.chain.size(); ++i) {
-      Grid grid = entry.chain[i];
-      if (!expressible(grid) || grid.format->name == "int32" || grid.scale.dtype() != DType::f32)
-        fail(ErrorCode::unsupported, where(site), ": ", grid.format->name, " with these parameters has no ONNX form");
-      // Codes of less than 8 bits lie in whole bytes: ONNX Runtime refuses operators on packed activations.
-      const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max &&
-                         format_of(grid.format->file) == grid.format && !is_packed(grid.format->file);
-      const DType file = whole ? grid.format->file : grid.format->storage;
-      if (grid.zero.empty()) grid.zero = zero_tensor(*grid.format, grid.scale.shape(), std::vector<int32_t>(static_cast<size_t>(grid.scale.elements())));
-      const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
-      const ValueId zero = r_.add_constant(stem + "_zero_point", pack_if(grid.zero, file));
-      ValueId codes = r_.add_value(stem + "_quantized", file);
-      set_layout(r_.add("QuantizeLinear", {value, scale, zero}, {codes}, unique(stem + "_QuantizeLinear")), grid.layout);
-      if (!whole) codes = write_clip(codes, grid, stem);
-      const bool last = i + 1 == entry.chain.size();
-      const ValueId result = last && end ? *end : r_.add_value(stem + "_dequantized", DType::f32);
-      Node& dq = r_.add("DequantizeLinear", {codes, scale, zero}, {result}, unique(stem + "_DequantizeLinear"));
-      set_layout(dq, grid.layout);
-      if (const std::string note = note_of(entry, grid, false); !note.empty()) model_.info.metadata[kNoteKey + dq.name] = note;
-      value = result;
-    }
-    return value;
-  }
-
-  ValueId write_clip(ValueId codes, const Grid& grid, const std::string& stem) {
-    auto limit = [&](int32_t code, const char* suffix) {
-      return r_.add_constant(stem + suffix, zero_tensor(*grid.format, {}, std::span<const int32_t>(&code, 1)));
-    };
-    const ValueId clipped = r_.add_value(stem + "_clipped", grid.format->storage);
-    r_.add("Clip", {codes, limit(grid.qmin, "_code_min"), limit(grid.qmax, "_code_max")}, {clipped}, unique(stem + "_Clip"));
-    return clipped;
-  }
-
-  /// 16-bit floats without a scale: the constant in that type, and a Cast. Other formats that ONNX lacks: decoded values.
-  ValueId write_float_codes(const std::string& stem, const Entry& entry) {
-    const Grid& grid = entry.chain.back();
-    const DType type = entry.codes.dtype();
-    if ((type != DType::f16 && type != DType::bf16) || !grid.scale.empty() || !grid.table.empty())
-      return r_.add_constant(stem, dequantize(entry.codes, grid));
-    const ValueId result = r_.add_value(stem, DType::f32);
-    Node& cast = r_.add("Cast", {r_.add_constant(stem + "_" + std::string(grid.format->name), entry.codes)}, {result},
-                        unique(stem + "_Cast"));
-    cast.attributes["to"] = static_cast<int64_t>(DType::f32);
-    return result;
-  }
-
-  /// Codes of a constant -> DQ, which takes the constant's name.
-  ValueId write_codes(ValueId value, const Entry& entry) {
-    const Grid& grid = entry.chain.back();
-    const std::string stem = r_.graph().value(value).name;
-    if (!expressible(grid)) return write_float_codes(stem, entry);
-    const DType file = grid.format->file;
-    const ValueId codes = r_.add_constant(stem + "_quantized", spilled(pack_if(entry.codes, file)));
-    forget_pages(entry.codes);
-    const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
-    const ValueId result = r_.add_value(stem, grid.scale.dtype());
-    std::vector<ValueId> inputs = {codes, scale};
-    if (const ValueId zero = zero_constant(grid, stem); zero != ValueId::none) inputs.push_back(zero);
-    Node& dq = r_.add("DequantizeLinear", inputs, {result}, unique(stem + "_DequantizeLinear"));
-    set_layout(dq, grid.layout);
-    if (const std::string note = note_of(entry, grid, true); !note.empty()) model_.info.metadata[kNoteKey + dq.name] = note;
-    return result;
+    steps_.write(value, rest, end, where(site));
   }
 
   void write_at_run(const Site& site, const Entry& entry) {
