@@ -40,7 +40,7 @@ shows 'INT4 integer representation: [-7, 2, 7]' explain qparams --bits 4 --mode 
 shows 'scale = 0.015686275, zero point Z = 64' explain qparams --mode affine -- -1 3
 shows 'UINT8 integer representation: [0, 255]' explain qparams --mode affine -- -1 3
 # A1.9
-shows 'int8        8            -128            127     256  i8' explain formats
+shows 'int8        8           -128           127     256  i8' explain formats
 shows '3.4028235e38' explain formats
 shows 'fp16       16         -65504         65504   65536  f16' explain formats
 shows 'bf16       16  -3.3895314e38  3.3895314e38   65536  bf16' explain formats
