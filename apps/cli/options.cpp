@@ -171,9 +171,10 @@ int run(int argc, char** argv) {
     sub->add_option("--threads", context.threads, "threads; 0: one per core")->check(CLI::Range(0, 1024))->group(everywhere);
     sub->add_flag("-q,--quiet", quiet, "no progress and no notes")->group(everywhere);
   }
-  const std::vector<std::string> words(argv + 1, argv + argc);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words[0] == "help") words.erase(words.begin()), words.push_back("--help");
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp& e) {
     return app.exit(e);
   } catch (const CLI::CallForVersion& e) {

@@ -10,9 +10,9 @@ void declare_numbers(Options& o, QuantizeArgs& a) {
   o.option("--mode", a.mode, "static (needs data), dynamic or weight-only");
   o.option("--recipe,--preset", a.recipe, "what the options here change: a preset (bitwright, fbgemm, x86, qnnpack, onednn, "
                                           "pytorch_default, onnxruntime, tflite) or a .toml or .json file");
-  o.option("--weights", a.weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ...");
+  o.option("--weights", a.weights, "int8, uint8, fp16, int8/tensor, int8/channel, int4/32 (groups of 32), ... (bitwright explain formats)");
   o.option("--activations", a.activations, "static, dynamic: uint8, int8, uint4, ...");
-  o.option("--observer", a.observer, "static: chooses ranges: minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ...");
+  o.option("--observer", a.observer, "static: chooses ranges: minmax, moving_average_minmax, histogram, percentile, entropy, mse, auto, ... (bitwright explain presets)");
   o.option("--percentile", a.percentile, "kept share in percent, of the observer percentile");
   o.flag("--per-row", a.per_row, "dynamic: one activation scale per row");
   o.option("--profile", a.profile, "static: arithmetic of requantization: ort, real or tflite");
@@ -104,6 +104,10 @@ void QuantizeArgs::declare(Options& o) {
   declare_numbers(o, *this);
   declare_calibration(o, *this);
   declare_places(o, *this);
+  o.footer("Examples:\n  bitwright quantize net.onnx --data calibration/ -o net.int8.onnx\n"
+           "  bitwright quantize net.onnx --data calibration/ -o net.int8.onnx --observer auto --last float\n"
+           "  bitwright quantize net.onnx --mode dynamic -o net.int8.onnx\n"
+           "  bitwright quantize net.onnx --mode weight-only --weights int4/32 -o net.int4.onnx");
 }
 
 Recipe QuantizeArgs::to_recipe() const {

@@ -11,7 +11,7 @@
 namespace bitwright::cli {
 
 void DataArgs::declare(Options& options, const std::string& help) {
-  options.option("--data", path, help + ": PATH or READER:PATH (cifar10:, idx:, images:, ...)");
+  options.option("--data", path, help + ": PATH or READER:PATH (bitwright explain data)");
   options.option("--data-options", description, "how records become inputs: a .toml file, or its lines separated by ';' "
                                             "(scale = 0.0039; mean = [0.5]; resize = 256; crop = 224)");
   options.option("--select", select, "records: 'first 512', odd, even, 0:1000, 'shuffle 7' and combinations");

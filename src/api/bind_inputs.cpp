@@ -34,7 +34,7 @@ bool fit(const Port& port, Tensor& tensor) {
 
 [[noreturn]] void nothing_for(const Graph& graph, const Port& port, const Dataset& data) {
   const std::vector<std::string> outputs = state_candidates(graph, port.name);
-  std::string hint = "; a number that never changes is given by constants = { NAME = NUMBER } in the data's description";
+  std::string hint = "; a number that never changes is given by constants = { NAME = NUMBER } in data.toml or --data-options";
   if (!outputs.empty()) hint = str("; if it is state: --state ", port.name, "=", join(outputs, " or "));
   fail(ErrorCode::mismatch, "the data (", data.description(), ") give nothing for the network's input '", port.name, "'", hint);
 }
@@ -108,7 +108,7 @@ std::vector<Tensor> bind_inputs(const Graph& graph, std::span<const Port> inputs
     Tensor tensor = batch.inputs[at];
     if (!fit(inputs[i], tensor))
       fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", graph.shape_text(inputs[i].shape),
-           ", the data give ", to_string(tensor.shape()), "; resize or crop belong in the data's description");
+           ", the data give ", to_string(tensor.shape()), "; resize and crop are said in data.toml or --data-options");
     if (!convert(tensor, inputs[i].dtype))
       fail(ErrorCode::mismatch, "the network's input '", inputs[i].name, "' wants ", name_of(inputs[i].dtype), ", the data give ",
            name_of(tensor.dtype()), " with values that it cannot hold exactly");

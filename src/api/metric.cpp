@@ -25,7 +25,7 @@ void judge_classes(const Tensor& output, const Batch& batch, Part& part) {
     const int64_t label = batch.labels[static_cast<size_t>(i)];
     if (label < 0 || label >= classes)
       fail(ErrorCode::mismatch, "label ", label, " is out of range: the network knows ", classes,
-           " classes (label_offset in the data's description shifts labels)");
+           " classes (label_offset in data.toml or --data-options shifts labels)");
     const int64_t answer = argmax(scores.values<float>().data() + i * classes, classes);
     part.classes.push_back(static_cast<int32_t>(answer));
     part.correct += answer == label;

@@ -42,7 +42,7 @@ both 'cut.npz.*' cut.npz
 both 'cut.npy.*' cut.npy
 both 'nothing.npz.*' nothing.npz
 both 'lies.npy.*' lies.npy
-both ".*fashion_cnn.onnx: the network's input 'x' wants \[N,1,28,28\], the data give \[4,1,20,20\]; resize or crop" small-images-idx3-ubyte
+both ".*fashion_cnn.onnx: the network's input 'x' wants \[N,1,28,28\], the data give \[4,1,20,20\]; resize and crop" small-images-idx3-ubyte
 refuses 1 ".*fashion_cnn.onnx: the network's input 'x' wants \[N,1,28,28\], the data give \[1,12\]" quantize "$cnn" -o out.onnx --data wrong.npy
 refuses 2 '.*have no labels or expected outputs to judge by' evaluate "$cnn" --data wrong.npy
 refuses 1 '.*77' evaluate "$cnn" --data far-images-idx3-ubyte

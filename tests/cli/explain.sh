@@ -47,6 +47,11 @@ shows 'bf16       16  -3.3895314e38  3.3895314e38   65536  bf16' explain formats
 # A2.5
 shows 'LSTM, GRU, RNN     dynamic  weights are read at every step: memory bound' explain choices
 shows 'fbgemm' explain presets
+"$program" explain data | sed -n '/^line of/,$p' | sed '1,2d; s/   *[^ ].*//' >lines.txt
+[ "$(wc -l <lines.txt)" -gt 10 ] || complain "explain data names few lines: $(cat lines.txt)"
+while read -r line; do
+  "$program" quantize "$mlp" --dry-run --data $data --data-options "$line" >out.txt 2>err.txt || complain "explain data: $line: $(cat err.txt)"
+done <lines.txt
 expect 2 "bitwright: nothing is known about 'bitz'; did you mean 'bits'?" explain bitz
 expect 2 "bitwright: 'eight' is no number" explain bits eight
 expect 2 "bitwright: explain bits needs numbers" explain bits
@@ -80,7 +85,7 @@ valid explain bits 85.125
 valid explain bits 3 --type int8
 valid explain qparams 1,2,3
 valid explain layer q.onnx conv2
-for topic in formats choices presets passes; do valid explain $topic; done
+for topic in data formats choices presets passes; do valid explain $topic; done
 valid inspect q.onnx
 valid inspect q.onnx --values --nodes fc
 valid inspect d.onnx

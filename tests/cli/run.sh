@@ -6,6 +6,9 @@ pictures good 28 0 1 2 9
 data=good-images-idx3-ubyte
 
 shows 'quantize' --help
+shows 'quantize' help
+shows '--calibrate-only' help quantize
+shows 'cifar10' explain data
 shows 'parameters' inspect "$mlp"
 shows 'quantized: ' quantize "$mlp" --dry-run
 shows 'preset = "fbgemm"' quantize "$mlp" --preset fbgemm --print-recipe

@@ -22,7 +22,7 @@ void print_table(const Context& c, const std::string& name, const TextTable& tab
 
 namespace {
 
-const Topic* const kTopics[] = {&kTopicBits, &kTopicQParams, &kTopicLayer, &kTopicFormats, &kTopicChoices, &kTopicPresets, &kTopicPasses};
+const Topic* const kTopics[] = {&kTopicBits, &kTopicQParams, &kTopicLayer, &kTopicData, &kTopicFormats, &kTopicChoices, &kTopicPresets, &kTopicPasses};
 
 void run_explain(const ExplainArgs& args, const Context& c) {
   std::vector<std::string> names;

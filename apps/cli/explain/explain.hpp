@@ -18,7 +18,7 @@ struct Topic {
   void (*explain)(const ExplainArgs& args, const Context& c);
 };
 
-extern const Topic kTopicBits, kTopicQParams, kTopicLayer, kTopicFormats, kTopicChoices, kTopicPresets, kTopicPasses;
+extern const Topic kTopicBits, kTopicQParams, kTopicLayer, kTopicData, kTopicFormats, kTopicChoices, kTopicPresets, kTopicPasses;
 
 /// The words as numbers. Error{usage} for a word that is none, or without words.
 std::vector<double> numbers(const ExplainArgs& args);

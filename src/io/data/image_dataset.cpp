@@ -7,7 +7,11 @@ std::vector<std::string> ImageDataset::input_names() const {
   return {options_.input};
 }
 
-std::string ImageDataset::description() const { return str(kind_, ", ", size(), " records"); }
+std::string ImageDataset::description() const {
+  const Preprocess& how = options_.image;
+  const bool untouched = !how.raw && how.scale == 1 && how.mean.empty() && how.std.empty();
+  return str(kind_, ", ", size(), " records", untouched ? ", pixels as stored (0 ... 255)" : "");
+}
 
 Batch ImageDataset::read(std::span<const int64_t> records) const {
   const Preprocess& how = options_.image;

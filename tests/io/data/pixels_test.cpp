@@ -76,7 +76,7 @@ TEST(Select, TakesTheRecordsItNames) {
   options.select = "odd";
   const auto odd = open_dataset(path, options);
   EXPECT_EQ(odd->batch(0, 5).labels, (std::vector<int64_t>{0, 2}));
-  EXPECT_EQ(odd->description(), "CIFAR-10, 3 records, odd: 2 of them");
+  EXPECT_EQ(odd->description(), "CIFAR-10, 3 records, pixels as stored (0 ... 255), odd: 2 of them");
   options.select = "7:9";
   EXPECT_EQ(open_error(folder, path, options), "selection '7:9' takes none of the 3 records");
 }
@@ -134,8 +134,8 @@ TEST(Idx, MissingLabelsAndAmbiguousFoldersAreNamed) {
   EXPECT_EQ(open_error(folder, images), "t10k-images-idx3-ubyte: its labels should be beside it as t10k-labels-idx1-ubyte");
   folder.write("train-images-idx3-ubyte", idx({1, 1, 1}, "a"));
   EXPECT_EQ(open_error(folder, folder.path()),
-            "FOLDER: holds 2 image files (t10k-images-idx3-ubyte, train-images-idx3-ubyte); name one or give split = \"train\" "
-            "or \"test\"");
+            "FOLDER: holds 2 image files (t10k-images-idx3-ubyte, train-images-idx3-ubyte); name one or say split = \"train\" "
+            "or \"test\" in data.toml or --data-options");
   const std::string odd = folder.write("odd", idx({1, 1, 1}, "a"));
   EXPECT_EQ(open_error(folder, odd),
             "odd: the name has no 'images' to put 'labels' for, so its labels cannot be found");

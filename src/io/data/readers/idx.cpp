@@ -88,7 +88,7 @@ DataPath file_in(const DataPath& folder, const std::string& split) {
   }
   if (found.size() != 1)
     fail(ErrorCode::usage, folder.path, ": holds ", found.size(), " image files (", join(found, ", "),
-         "); name one or give split = \"train\" or \"test\"");
+         "); name one or say split = \"train\" or \"test\" in data.toml or --data-options");
   return look_at(folder.path + "/" + found[0]);
 }
 
