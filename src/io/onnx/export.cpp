@@ -2,10 +2,12 @@
 // allows (names, outputs of nested graphs), then encoded.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <unordered_set>
 
 #include "graph/node_names.hpp"
+#include "graph/rewriter.hpp"
 #include "io/onnx/export_parts.hpp"
 #include "io/onnx/opset.hpp"
 #include "io/onnx/onnx.hpp"
@@ -16,6 +18,55 @@ namespace onnx {
 namespace {
 
 // ---- what ONNX allows
+
+/// Large constants that several graphs of the file hold are written once, in the outermost: two branches of one If often share
+/// all their weights, and in memory each nested graph has its own.
+class ConstantSharing {
+ public:
+  explicit ConstantSharing(Graph& top) : top_(top) {
+    collect(top);
+    for (auto& [type, group] : groups_)
+      for (const Shared& shared : group) share(shared);
+  }
+
+ private:
+  static constexpr size_t kLeastBytes = 1024;
+  struct Holder {
+    Graph* graph;
+    ValueId id;
+  };
+  struct Shared {
+    Tensor tensor;
+    std::vector<Holder> holders;
+  };
+  Graph& top_;
+  std::map<std::pair<DType, Shape>, std::vector<Shared>> groups_;
+
+  void collect(Graph& graph) {
+    for (const auto& [id, value] : graph.values())
+      if (value.is_constant() && value.dtype != DType::string && value.constant.bytes() >= kLeastBytes) add(value.constant, {&graph, id});
+    for (const Node& node : graph.nodes) for_each_nested(node, [&](Graph& nested) { collect(nested); });
+  }
+
+  void add(const Tensor& tensor, Holder holder) {
+    auto& group = groups_[{tensor.dtype(), tensor.shape()}];
+    const bool own = holder.graph == &top_;  // equal constants of one graph are the model's affair
+    for (Shared& shared : group)
+      if (!own && identical(shared.tensor, tensor)) return shared.holders.push_back(holder);
+    group.push_back({tensor, {holder}});
+  }
+
+  void share(const Shared& shared) {
+    const Holder& first = shared.holders.front();
+    if (shared.holders.size() < 2) return;
+    const ValueId one = first.graph == &top_ ? first.id : top_.add_constant(first.graph->value(first.id).name, shared.tensor);
+    for (const Holder& holder : shared.holders) {
+      if (holder.graph == &top_) continue;
+      replace_reads(*holder.graph, holder.id, one, true);
+      holder.graph->erase_value(holder.id);
+    }
+  }
+};
 
 /// Outputs must be made inside their graph, each by a value of its own.
 void separate_outputs(Graph& graph, bool nested) {
@@ -120,6 +171,7 @@ void write_external(const External& external, FileWriter& file) {
 OnnxWritten write_model(const Model& model, const std::string& path, const OnnxWriteOptions& options) {
   int opset = 0;
   Graph graph = lowered(model, options.opset, opset);
+  const ConstantSharing share(graph);
   separate_outputs(graph, false);
   const NodeNames separate(graph);
   Namer namer;

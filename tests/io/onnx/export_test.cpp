@@ -140,6 +140,32 @@ TEST(Export, NodeNamesAreUnique) {
   EXPECT_EQ(again.graph.nodes[2].name, "");
 }
 
+TEST(Export, WeightsThatBranchesShareAreWrittenOnce) {
+  Model model;
+  Graph& g = model.graph;
+  const ValueId c = g.add_value("c", DType::boolean), x = g.add_value("x", DType::f32), y = g.add_value("y", DType::f32);
+  g.inputs = {c, x}, g.outputs = {y};
+  Tensor w(DType::f32, {1000});
+  w.values<float>()[999] = 7;
+  Node& node = g.add_node("If", {c}, {y}, "choice");
+  for (const char* op : {"Add", "Mul"}) {
+    auto nested = std::make_shared<Graph>(g, nullptr);
+    const ValueId out = nested->add_value("out", DType::f32);
+    nested->add_node(op, {x, nested->add_constant("w", w.clone())}, {out}, op);
+    nested->outputs = {out};
+    node.attributes[std::string(op) == "Add" ? "then_branch" : "else_branch"] = nested;
+  }
+  const std::string file = scratch("shared.onnx");
+  EXPECT_LT(write_onnx(model, file).bytes, 5000u);
+  const Model again = read_onnx(file);
+  ASSERT_EQ(again.graph.nodes.size(), 1u);
+  for (const auto& [key, attribute] : again.graph.nodes[0].attributes) {
+    const ValueId read = std::get<std::shared_ptr<Graph>>(attribute)->nodes[0].inputs[1];
+    ASSERT_NE(again.graph.constant(read), nullptr) << key;
+    EXPECT_TRUE(identical(*again.graph.constant(read), w));
+  }
+}
+
 TEST(Export, OpsetThatCannotHoldANodeIsRefused) {
   Model model = add_model(Tensor(DType::f32, {1, 2}));
   Graph& g = model.graph;
