@@ -47,5 +47,15 @@ TEST(Threads, AnErrorInAChunkReachesTheCaller) {
   EXPECT_EQ(sum, 1);
 }
 
+TEST(Threads, RunsFollowEachOtherWithoutLosingOrMixingChunks) {
+  Threads threads(3);
+  for (int64_t repeat = 0; repeat < 20000; ++repeat) {
+    const int64_t chunks = 2 + repeat % 5;
+    std::atomic<int64_t> sum{0};
+    threads.run(chunks, [&](int64_t chunk) { sum += repeat + chunk; });
+    ASSERT_EQ(sum, chunks * repeat + chunks * (chunks - 1) / 2);
+  }
+}
+
 }  // namespace
 }  // namespace bitwright

