@@ -150,7 +150,8 @@ void refuse_nan(std::span<const float> x) {
 }
 
 void check_input(const Tensor& x, const Grid& grid) {
-  BW_CHECK(x.dtype() == DType::f32);
+  if (x.dtype() != DType::f32)
+    fail(ErrorCode::unsupported, "values of type ", name_of(x.dtype()), " cannot be quantized, only float32 can");
   verify(grid, x.shape());
   if (grid.format->is_integer) refuse_nan(x.values<float>());
 }

@@ -62,11 +62,14 @@ void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) c
   args.bias = bias_.empty() ? nullptr : bias_.data();
   args.wide = wide_;
   args.packed = row_->packing == ConvPacking::none ? nullptr : &packed_;
-  const int64_t macs = s.kh * s.kw * (s.c / s.groups) * s.oc;
-  context.rows(s.rows(), chunk_rows(s.rows(), macs), [&](int64_t begin, int64_t end, std::byte* scratch) {
+  // A depthwise product has one channel per column to load: eight times slower.
+  const int64_t work = s.rows() * s.oc * s.kh * s.kw * (s.c / s.groups) * (s.groups > 1 && s.groups == s.c ? 8 : 1);
+  const auto panels = args.packed ? static_cast<int64_t>(packed_.panels.size()) : 1;
+  context.pieces(s.rows(), panels, work, [&](const Piece& piece, std::byte* scratch) {
     ConvArgs mine = args;
     mine.scratch = scratch;
-    row_->kernel(mine, begin, end);
+    mine.panels = {piece.panel0, piece.panel1};
+    row_->kernel(mine, piece.row0, piece.row1);
   });
 }
 

@@ -73,13 +73,21 @@ BufferId Lowering::reorder(BufferId buffer, Order from, Order to) {
   return result;
 }
 
+BufferId Lowering::quantized(BufferId floats, const EngineGrid& grid) {
+  const Tensor& values = plan_.buffers[static_cast<size_t>(floats)].tensor;
+  if (values.dtype() != DType::f32)
+    fail(ErrorCode::unsupported, "values of type ", name_of(values.dtype()), " cannot be quantized, only float32 can");
+  const BufferId codes = make(grid.type, values.shape());
+  add(quantize_step(floats, codes, grid));
+  return codes;
+}
+
 BufferId Lowering::value_codes(ValueId value, Order order) {
   if (!forms_[value].codes.exists()) {
     const auto grid = *output_grid(value);
     const Order from = simulated() ? Order::plain : forms_[value].raw.nearest(order);
     const BufferId values = simulated() ? value_floats(value) : forms_[value].raw[from];
-    const BufferId codes = make(grid.type, plan_.buffers[static_cast<size_t>(values)].tensor.shape());
-    add(quantize_step(values, codes, grid));
+    const BufferId codes = quantized(values, grid);
     forms_[value].codes[from] = codes;
   }
   return in_order(forms_[value].codes, order);
@@ -121,9 +129,7 @@ BufferId Lowering::codes(const Node& node, size_t i, Order order) {
     const auto before = std::span(entry->chain).first(entry->chain.size() - 1);
     const BufferId from = entry->codes.empty() ? through_chain(value_floats(value), before)
                                                : make_constant(dequantize(entry->codes, entry->chain.back()));
-    const BufferId made = make(grid.type, plan_.buffers[static_cast<size_t>(from)].tensor.shape());
-    add(quantize_step(from, made, grid));
-    forms.codes[Order::plain] = made;
+    forms.codes[Order::plain] = quantized(from, grid);
   }
   return in_order(forms.codes, order);
 }

@@ -134,6 +134,7 @@ class Lowering {
   BufferId in_order(Form& form, Order order);
   BufferId value_floats(ValueId value, Order order = Order::plain);
   BufferId value_codes(ValueId value, Order order);
+  BufferId quantized(BufferId floats, const EngineGrid& grid);
   BufferId through_chain(BufferId floats, std::span<const Grid> chain);
 
   const Model& model_;

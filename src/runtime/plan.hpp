@@ -20,6 +20,21 @@ struct Buffer {
   int32_t first = -1, last = -1;  // steps that write and last read it
 };
 
+/// Part of a product: rows [row0, row1) of panels [panel0, panel1).
+struct Piece {
+  int64_t row0, row1, panel0, panel1;
+};
+
+/// How a product is cut for some threads: by rows, or, where pieces would have too few of them to use the weights that each
+/// piece reads, by panels of columns.
+struct Cut {
+  int64_t rows, panels, pieces, grain;
+  bool by_rows;
+  /// `work`: multiply-adds of the whole.
+  Cut(int64_t rows, int64_t panels, int64_t work, int64_t threads);
+  Piece operator[](int64_t i) const;
+};
+
 /// What a step sees while it runs.
 class StepContext {
  public:
@@ -33,6 +48,9 @@ class StepContext {
   std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_bytes_; }
   /// body(begin, end, scratch) over rows [0, count) in pieces of `grain` rows, whatever the number of threads.
   void rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
+  /// body(piece, scratch) over a product's rows and panels of columns. For exact integers only: the cut follows the number
+  /// of threads. `work`: multiply-adds of the whole.
+  void pieces(int64_t rows, int64_t panels, int64_t work, FunctionRef<void(const Piece&, std::byte*)> body);
 
  private:
   std::vector<Tensor>& tensors_;

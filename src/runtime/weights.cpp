@@ -78,11 +78,13 @@ MatMulArgs MatMulWeights::args(int64_t m) const {
   return args;
 }
 
-int64_t chunk_rows(int64_t rows, int64_t macs) {
-  constexpr int64_t kChunkMacs = 1 << 18, kFewest = 12;  // two tiles of 6
-  const int64_t wanted = std::max(kChunkMacs / std::max<int64_t>(1, macs), std::min(kFewest, (rows + 1) / 2));
-  const int64_t chunks = std::max<int64_t>(1, (rows + wanted - 1) / std::max<int64_t>(1, wanted));
-  return (rows + chunks - 1) / chunks;
+void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args) const {
+  const auto panels = args.packed ? static_cast<int64_t>(args.packed->panels.size()) : 1;
+  context.pieces(args.m, panels, args.m * n_ * k_, [&](const Piece& piece, std::byte*) {
+    MatMulArgs mine = args;
+    mine.panels = {piece.panel0, piece.panel1};
+    row_->kernel(mine, piece.row0, piece.row1);
+  });
 }
 
 }  // namespace bitwright

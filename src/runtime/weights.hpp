@@ -22,10 +22,6 @@ std::vector<Reach> reach_of(const WeightCodes& w, int64_t k, int64_t columns, Sr
 /// "kernel: reason" for each.
 std::vector<std::string> lines(const std::vector<Refusal>& refused);
 
-/// Rows of one chunk of work when a product has `rows` of `macs` multiply-adds each: enough of them that the weights, which
-/// every chunk reads anew, are used by whole register tiles, and two chunks at least.
-int64_t chunk_rows(int64_t rows, int64_t macs);
-
 class MatMulWeights {
  public:
   /// Chooses the kernel for activations of `src_type` and results of `out_type`, and packs for it.
@@ -39,6 +35,8 @@ class MatMulWeights {
   int64_t bytes() const { return static_cast<int64_t>(packed_.bytes.bytes() + rows_.bytes()); }
   /// The product of m rows; a, its zero points and the output are the caller's to fill.
   MatMulArgs args(int64_t m) const;
+  /// Computes what args() began, on all threads.
+  void multiply(StepContext& context, const MatMulArgs& args) const;
 
  private:
   int64_t k_, n_;

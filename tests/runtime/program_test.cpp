@@ -37,14 +37,22 @@ TEST(Program, PlansShareWhatDoesNotDependOnTheShape) {
   EXPECT_EQ(cost(2), cost(1));  // both in the cache: only the list of shapes is made
 }
 
-// 49 pixels times 960 x 320 weights went row by row: 300 kB read for one row each.
-TEST(Program, ChunksUseTheWeightsForSeveralRows) {
-  EXPECT_EQ(chunk_rows(49, 960 * 320), 10);   // five alike, not four and a rest
-  EXPECT_EQ(chunk_rows(16, 1 << 20), 8);      // one for each of two threads
-  EXPECT_EQ(chunk_rows(1, 1 << 20), 1);
-  EXPECT_EQ(chunk_rows(100352, 27 * 32), 303);  // cheap rows: about 2^18 multiply-adds
-  EXPECT_EQ(chunk_rows(0, 100), 0);
-  EXPECT_EQ(chunk_rows(5, 0), 5);
+TEST(Program, PiecesOfAProductCoverItAndUseTheWeightsForSeveralRows) {
+  for (const int64_t rows : {0, 1, 5, 16, 49, 3136})
+    for (const int64_t panels : {1, 3, 15})
+      for (const int64_t threads : {1, 2, 3}) {
+        const Cut cut(rows, panels, rows * panels * 64 * 320, threads);
+        std::vector<int> seen(static_cast<size_t>(rows * panels));
+        for (int64_t i = 0; i < cut.pieces; ++i)
+          for (int64_t r = cut[i].row0; r < cut[i].row1; ++r)
+            for (int64_t p = cut[i].panel0; p < cut[i].panel1; ++p) ++seen[static_cast<size_t>(r * panels + p)];
+        EXPECT_EQ(seen, std::vector<int>(seen.size(), 1));
+        if (threads == 1 && rows > 0) EXPECT_EQ(cut.pieces, 1);
+      }
+  const Cut wide(49, 15, 49 * 960 * 320, 2), tall(3136, 1, 3136 * 64 * 64, 2);
+  EXPECT_FALSE(wide.by_rows);  // 300 kB of weights are read once, not by every few rows
+  EXPECT_TRUE(tall.by_rows);
+  EXPECT_EQ(tall.pieces, 4);
 }
 
 TEST(Program, ThreadsThatAskForPlansGetTheSameOnes) {

@@ -34,7 +34,8 @@ struct ConvArgs {
   const int32_t* weight_zero = nullptr;  // [oc] or null: all 0
   const int32_t* bias = nullptr;         // [oc] or null
   bool wide = false;                     // the reference accumulates in int64 (else int32, which must be proved to fit)
-  const PackedWeights* packed = nullptr;  // the fast kernels read it instead of the four above
+  const PackedWeights* packed = nullptr;  // the fast kernels read it instead of the four above,
+  PanelRange panels;                      // and of it these panels
   Output out;
   void* scratch = nullptr;  // conv_scratch_bytes() of the caller's own; 64-byte aligned
 };
@@ -52,7 +53,8 @@ PackedWeights pack_conv(const ConvShape& shape, const int8_t* weights, const int
 /// Bytes that ConvArgs::scratch needs, per thread; 0 for the references.
 int64_t conv_scratch_bytes(const ConvShape& shape);
 
-enum class ConvPacking : uint8_t { none, dense, depthwise };
+/// depthwise_lines: packed as depthwise, for fewer shapes (depthwise.hpp).
+enum class ConvPacking : uint8_t { none, dense, depthwise, depthwise_lines };
 
 /// A row of kernels.inc.
 struct ConvRow {

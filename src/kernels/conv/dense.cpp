@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/conv/copy.hpp"
 #include "kernels/conv/depthwise.hpp"
 #include "kernels/conv/walk.hpp"
 #include "kernels/dot/panel.hpp"
 
 namespace bitwright {
 namespace {
-
-// Shorter kernel rows than this cost more in pointers than in copies.
-constexpr int64_t kShortestSegment = 32;
 
 int64_t round_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
@@ -40,27 +38,6 @@ Pixel pixel_at(const ConvArgs& args, const PixelWalk& walk) {
   return {static_cast<const uint8_t*>(args.src) + walk.image() * s.h * s.w * s.c, walk.y(), walk.x()};
 }
 
-// memcpy without the call, which for the first layer's few bytes costs more than the copy: two overlapping words.
-template <class Word>
-void copy_ends(uint8_t* dst, const uint8_t* src, int64_t count) {
-  Word head, tail;
-  std::memcpy(&head, src, sizeof head);
-  std::memcpy(&tail, src + count - sizeof tail, sizeof tail);
-  std::memcpy(dst, &head, sizeof head);
-  std::memcpy(dst + count - sizeof tail, &tail, sizeof tail);
-}
-
-void copy_bytes(uint8_t* dst, const uint8_t* src, int64_t count) {
-  if (count > 16)
-    std::memcpy(dst, src, static_cast<size_t>(count));
-  else if (count >= 8)
-    copy_ends<uint64_t>(dst, src, count);
-  else if (count >= 4)
-    copy_ends<uint32_t>(dst, src, count);
-  else
-    for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
-}
-
 // The taps of one kernel row, `channels` bytes each from `channel` on, zero points outside the image.
 void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, int64_t channels, uint8_t* dst) {
   const ConvShape& s = args.shape;
@@ -82,27 +59,47 @@ void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, 
   }
 }
 
+// One kernel row of pixels [x, x + count) of an output row: pointers into the image line, or to copies where taps lie outside.
+void point_line(const ConvArgs& args, Pixel p, int64_t y, int64_t count, const uint8_t** pointers, uint8_t* copies) {
+  const ConvShape& s = args.shape;
+  const int64_t copy_step = s.kh * round_up(segment_bytes(s), 4), step = s.stride_w * s.c;
+  const uint8_t* line = p.image + y * s.w * s.c;
+  const int64_t readable = static_cast<const uint8_t*>(args.src) + s.n * s.h * s.w * s.c - line;
+  int64_t r = 0;
+  const auto copy_until = [&](int64_t end) {
+    for (; r < end; ++r, p.x += s.stride_w) {
+      copy_row(args, p, y, 0, s.c, copies + r * copy_step);
+      pointers[r] = copies + r * copy_step;
+    }
+  };
+  const int64_t first = p.x < 0 ? (-p.x + s.stride_w - 1) / s.stride_w : 0;
+  const int64_t rightmost = std::min(s.w - s.kw, (readable - round_up(segment_bytes(s), 4)) / s.c);
+  const int64_t last = rightmost < p.x ? 0 : (rightmost - p.x) / s.stride_w + 1;
+  copy_until(std::min(first, count));
+  const uint8_t* at = line + p.x * s.c;
+  const int64_t inside = std::max(r, std::min(last, count));
+  for (p.x += (inside - r) * s.stride_w; r < inside; ++r, at += step) pointers[r] = at;
+  copy_until(count);
+}
+
 void point_direct(const ConvArgs& args, const Scratch& scratch, int64_t row0, int64_t rows) {
   const ConvShape& s = args.shape;
-  const int64_t bytes = segment_bytes(s);
+  const int64_t bytes = round_up(segment_bytes(s), 4);
   std::memset(scratch.padding, args.src_zero, static_cast<size_t>(bytes));
   PixelWalk walk(s, row0);
-  for (int64_t r = 0; r < rows; ++r, walk.next()) {
+  for (int64_t r = 0; r < rows;) {
     const Pixel p = pixel_at(args, walk);
-    const bool inside = p.x >= 0 && p.x + s.kw <= s.w;
+    const int64_t count = std::min(rows - r, walk.left_in_line());
     for (int64_t k = 0; k < s.kh; ++k) {
       const int64_t y = p.y + k * s.dilation_h;
-      const uint8_t*& pointer = scratch.pointers[k * kConvRows + r];
-      if (y < 0 || y >= s.h) {
-        pointer = scratch.padding;
-      } else if (inside) {
-        pointer = p.image + (y * s.w + p.x) * s.c;
-      } else {
-        uint8_t* copy = scratch.copies + (r * s.kh + k) * bytes;
-        copy_row(args, p, y, 0, s.c, copy);
-        pointer = copy;
-      }
+      const uint8_t** pointers = scratch.pointers + k * kConvRows + r;
+      if (y < 0 || y >= s.h)
+        std::fill(pointers, pointers + count, scratch.padding);
+      else
+        point_line(args, p, y, count, pointers, scratch.copies + (r * s.kh + k) * bytes);
     }
+    walk.skip(count);
+    r += count;
   }
 }
 
@@ -128,13 +125,13 @@ void run_block(const ConvArgs& args, DotKernel dot, const Scratch& scratch, int6
   d.a = scratch.pointers;
   d.a_step = kConvRows;
   d.rows = rows;
-  d.k4 = packed.k4();  // copies are readable to the end of the last group, direct segments have none
+  d.k4 = packed.k4();  // segments are readable to the end of their last group, where the weights are zero
   d.tail = 0;
   d.zero = zero ? &zero : nullptr;
   if (direct) point_direct(args, scratch, row0, rows);
   const int64_t per_group = packed.columns / packed.groups;
   int64_t copied = -1;
-  for (const PackedPanel& panel : packed.panels) {
+  for (const PackedPanel& panel : args.panels.of(packed)) {
     const int64_t group = panel.column / per_group;
     if (!direct && group != copied) copy_patches(args, scratch, row0, rows, copied = group);
     set_panel(d, packed, panel, args.out, row0);
@@ -144,11 +141,7 @@ void run_block(const ConvArgs& args, DotKernel dot, const Scratch& scratch, int6
 
 }  // namespace
 
-bool conv_is_direct(const ConvShape& s) {
-  const int64_t bytes = s.kw * s.c;
-  const bool one_tap = s.kh == 1 && s.kw == 1;
-  return s.groups == 1 && (s.kw == 1 || s.dilation_w == 1) && bytes % 4 == 0 && (one_tap || bytes >= kShortestSegment);
-}
+bool conv_is_direct(const ConvShape& s) { return s.groups == 1 && (s.kw == 1 || s.dilation_w == 1); }
 
 int64_t conv_scratch_bytes(const ConvShape& s) {
   if (conv_is_depthwise(s)) return depthwise_scratch_bytes(s);

@@ -1,9 +1,7 @@
 // Where the bytes of each output pixel lie, for the dot kernels.
-//   direct  one segment per kernel row: in NHWC its kw * c bytes are contiguous in the image, so nothing is copied
-//   except
+//   direct  one segment per kernel row: in NHWC its kw * c bytes are contiguous in the image, so nothing is copied except
 //           what touches the padding
-//   patch   everything of a pixel copied behind each other; for groups, dilated columns and short rows (the first
-//   layer)
+//   patch   everything of a pixel copied behind each other; for groups and dilated columns
 #pragma once
 
 #include "kernels/conv/conv.hpp"

@@ -12,19 +12,16 @@ namespace {
 
 constexpr int64_t kRows = 32;
 
-int64_t taps4(const ConvShape& s) { return (s.kh * s.kw + 3) / 4; }
+int64_t taps4(const ConvShape& s) { return static_cast<int64_t>(depthwise_taps(s.kh, s.kw).size()) / 4; }
 
 // Where the taps of one output pixel lie; those outside the image, and those that only fill up a group, are `outside`.
 void point_taps(const ConvArgs& args, const PixelWalk& walk, const uint8_t* outside, const uint8_t** taps) {
   const ConvShape& s = args.shape;
   const auto* src = static_cast<const uint8_t*>(args.src) + walk.image() * s.h * s.w * s.c;
-  const uint8_t** end = taps + 4 * taps4(s);
-  for (int64_t ky = 0, y = walk.y(); ky < s.kh; ++ky, y += s.dilation_h) {
-    const bool inside = y >= 0 && y < s.h;
-    for (int64_t kx = 0, x = walk.x(); kx < s.kw; ++kx, x += s.dilation_w)
-      *taps++ = inside && x >= 0 && x < s.w ? src + (y * s.w + x) * s.c : outside;
+  for (const int32_t tap : args.packed->taps) {
+    const int64_t y = walk.y() + tap / s.kw * s.dilation_h, x = walk.x() + tap % s.kw * s.dilation_w;
+    *taps++ = tap >= 0 && y >= 0 && y < s.h && x >= 0 && x < s.w ? src + (y * s.w + x) * s.c : outside;
   }
-  while (taps < end) *taps++ = outside;
 }
 
 }  // namespace
@@ -32,14 +29,27 @@ void point_taps(const ConvArgs& args, const PixelWalk& walk, const uint8_t* outs
 bool conv_is_depthwise(const ConvShape& s) { return s.groups == s.c && s.groups == s.oc && s.c > 1; }
 
 int64_t depthwise_scratch_bytes(const ConvShape& s) {
-  return kRows * 4 * taps4(s) * static_cast<int64_t>(sizeof(void*)) + (s.c + 63) / 64 * 64;
+  const int64_t pointers = kRows * 4 * taps4(s) * static_cast<int64_t>(sizeof(void*));
+  return std::max(pointers + (s.c + 63) / 64 * 64, depthwise_lines_scratch_bytes(s));
+}
+
+std::vector<int32_t> depthwise_taps(int64_t kh, int64_t kw) {
+  std::vector<int32_t> order;
+  const int64_t blocks = (kh + 1) / 4;
+  const auto add = [&](int64_t y, int64_t x) { order.push_back(y < kh ? static_cast<int32_t>(y * kw + x) : -1); };
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t x = 0; x < kw; ++x)
+      for (int64_t y = 4 * block; y < 4 * block + 4; ++y) add(y, x);
+  for (int64_t y = 4 * blocks; y < kh; ++y)
+    for (int64_t x = 0; x < kw; ++x) add(y, x);
+  order.resize((order.size() + 3) / 4 * 4, -1);
+  return order;
 }
 
 void conv_depthwise(const ConvArgs& args, DotKernel kernel, int64_t row0, int64_t row1) noexcept {
   const PackedWeights& packed = *args.packed;
   auto** pointers = static_cast<const uint8_t**>(args.scratch);
   DotArgs d = dot_args(packed, args.out);
-  d.k4 = taps4(args.shape);
   d.a = pointers;
   d.a_step = 4 * d.k4;
   auto* outside = reinterpret_cast<uint8_t*>(pointers + kRows * d.a_step);
@@ -49,8 +59,9 @@ void conv_depthwise(const ConvArgs& args, DotKernel kernel, int64_t row0, int64_
   for (int64_t row = row0; row < row1; row += kRows) {
     d.rows = std::min(kRows, row1 - row);
     PixelWalk walk(args.shape, row);
-    for (int64_t r = 0; r < d.rows; ++r, walk.next()) point_taps(args, walk, outside, pointers + r * d.a_step);
-    for (const PackedPanel& panel : packed.panels) {
+    for (int64_t r = 0; r < d.rows; ++r, walk.next())
+      point_taps(args, walk, outside, pointers + r * d.a_step);
+    for (const PackedPanel& panel : args.panels.of(packed)) {
       set_panel(d, packed, panel, args.out, row);
       kernel(d);
     }

@@ -52,12 +52,10 @@ BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][
 
 struct Shape {
   int64_t column, groups;
-  bool alone;  // the last group has one tap, as the ninth of a 3 x 3 kernel
   __mmask64 mask;
   BW_INLINE explicit Shape(const DotArgs& d)
       : column(d.column),
-        groups(d.k4 - (d.tail == 1)),
-        alone(d.tail == 1),
+        groups(d.k4),
         mask(d.columns >= 64 ? ~__mmask64{0} : (__mmask64{1} << d.columns) - 1) {}
   BW_INLINE __m512i load(const uint8_t* tap) const { return _mm512_maskz_loadu_epi8(mask, tap + column); }
 };
@@ -68,8 +66,6 @@ BW_INLINE Quarters sum(const Shape& s, const Constants& constants, const uint8_t
   for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_load_si512(constants.offset[q]);
   for (int64_t k = 0; k < s.groups; ++k, tap += 4)
     add(acc, interleave(s.load(tap[0]), s.load(tap[1]), s.load(tap[2]), s.load(tap[3])), constants.weights[k]);
-  const __m512i none = _mm512_setzero_si512();
-  if (s.alone) add(acc, interleave(s.load(tap[0]), none, none, none), constants.weights[s.groups]);
   return acc;
 }
 

@@ -15,8 +15,13 @@ class PixelWalk {
   int64_t y() const { return y_ * shape_.stride_h - shape_.pad_top; }
   int64_t x() const { return x_ * shape_.stride_w - shape_.pad_left; }
 
-  void next() {
-    if (++x_ < shape_.ow) return;
+  int64_t left_in_line() const { return shape_.ow - x_; }
+
+  void next() { skip(1); }
+  /// Goes on by `count` pixels, at most left_in_line().
+  void skip(int64_t count) {
+    x_ += count;
+    if (x_ < shape_.ow) return;
     x_ = 0;
     if (++y_ < shape_.oh) return;
     y_ = 0;

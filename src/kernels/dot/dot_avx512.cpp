@@ -14,21 +14,55 @@ BW_INLINE __m512i broadcast(const uint8_t* p) {
   return _mm512_set1_epi32(word);
 }
 
+template <int kBlock>
+BW_INLINE __m128i block_of(__m512i codes) {
+  return kBlock == 0 ? _mm512_castsi512_si128(codes) : _mm512_extracti32x4_epi32(codes, kBlock);
+}
+
+// Block kBlock of 64 codes is vector kVector of the tile, counted row by row: 16 columns of one row.
+template <int kRows, int kVectors, int kBlock, int kVector>
+BW_INLINE void store_block(__m512i codes, uint8_t* dst, int64_t stride, __mmask16 last) {
+  constexpr int kRow = kVector / kVectors, kColumn = kVector % kVectors;
+  if constexpr (kRow < kRows) {
+    uint8_t* to = dst + kRow * stride + 16 * kColumn;
+    const __m128i block = block_of<kBlock>(codes);
+    if constexpr (kColumn == kVectors - 1)
+      _mm_mask_storeu_epi8(to, last, block);
+    else
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
+  }
+}
+
+// Codes of the vectors [kFirst, ...) of the tile, four at a time.
+template <int kRows, int kVectors, int kFirst>
+BW_INLINE void store_codes(const PackedCodesF32& codes, const float* m32, const __m512i (&acc)[kRows][kVectors], uint8_t* dst,
+                           int64_t stride, __mmask16 last) {
+  if constexpr (kFirst < kRows * kVectors) {
+    __m512i v[4];
+    BW_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const int at = kFirst + i < kRows * kVectors ? kFirst + i : kFirst;
+      v[i] = at == kFirst && i > 0 ? v[0] : codes.round(acc[at / kVectors][at % kVectors], m32 + 16 * (at % kVectors));
+    }
+    const __m512i four = codes(v[0], v[1], v[2], v[3]);
+    if constexpr (kVectors == 4) {
+      _mm512_mask_storeu_epi8(dst + kFirst / 4 * stride, static_cast<__mmask64>(last) << 48 | 0xffffffffffff, four);
+    } else {
+      store_block<kRows, kVectors, 0, kFirst>(four, dst, stride, last);
+      store_block<kRows, kVectors, 1, kFirst + 1>(four, dst, stride, last);
+      store_block<kRows, kVectors, 2, kFirst + 2>(four, dst, stride, last);
+      store_block<kRows, kVectors, 3, kFirst + 3>(four, dst, stride, last);
+    }
+    store_codes<kRows, kVectors, kFirst + 4>(codes, m32, acc, dst, stride, last);
+  }
+}
+
 template <int kRows, int kVectors>
 BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
   if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) {
-    const CodesF32 codes(d.requantize);
-    const int64_t stride = d.dst_stride;
-    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * stride;
-    const __mmask16 last = mask_of(d.columns - 16 * (kVectors - 1));
-    BW_UNROLL
-    for (int m = 0; m < kRows; ++m, dst += stride) {
-      BW_UNROLL
-      for (int j = 0; j + 1 < kVectors; ++j)
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + 16 * j), codes(acc[m][j], 16 * j));
-      constexpr int kLast = 16 * (kVectors - 1);
-      _mm_mask_storeu_epi8(dst + kLast, last, codes(acc[m][kVectors - 1], kLast));
-    }
+    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
+    store_codes<kRows, kVectors, 0>(PackedCodesF32(d.requantize), d.requantize.m32, acc, dst, d.dst_stride,
+                                    mask_of(d.columns - 16 * (kVectors - 1)));
     return;
   }
   alignas(64) int32_t memory[kRows][16 * kVectors];

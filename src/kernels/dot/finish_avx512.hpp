@@ -30,6 +30,32 @@ struct CodesF32 {
   }
 };
 
+// The same for four vectors at once: saturating packs do most of the clamp, and one permutation puts the bytes in order.
+struct PackedCodesF32 {
+  __m512 most;
+  __m512i zero, lo, hi, order;
+  BW_INLINE explicit PackedCodesF32(const Requantize& r)
+      : most(_mm512_set1_ps(65536.0f)),  // what is more saturates in any case, and must not overflow before
+        zero(_mm512_set1_epi16(static_cast<int16_t>(r.zero_point))),
+        lo(_mm512_set1_epi8(static_cast<char>(r.lo))),
+        hi(_mm512_set1_epi8(static_cast<char>(r.hi))),
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+  BW_INLINE __m512i round(__m512i acc, const float* m32) const {
+    const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(m32));
+    return _mm512_cvtps_epi32(_mm512_min_ps(v, most));
+  }
+  /// Codes of four rounded vectors: 4 of each in every 128-bit lane.
+  BW_INLINE __m512i in_lane_order(__m512i a, __m512i b, __m512i c, __m512i d) const {
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
+    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
+    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
+  }
+  /// All of the first, then all of the second ...
+  BW_INLINE __m512i operator()(__m512i a, __m512i b, __m512i c, __m512i d) const {
+    return _mm512_permutexvar_epi32(order, in_lane_order(a, b, c, d));
+  }
+};
+
 BW_INLINE __m256i round_f64(const Requantize& r, __m256i acc, int32_t column) {
   const __m512d lo = _mm512_set1_pd(r.lo - r.zero_point), hi = _mm512_set1_pd(r.hi - r.zero_point);
   __m512d v = _mm512_mul_pd(_mm512_cvtepi32_pd(acc), _mm512_loadu_pd(r.m64 + column));

@@ -10,7 +10,9 @@
 // whenever the final sum fits, which `reach` proves from the actual weights.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/tensor.hpp"
@@ -42,10 +44,20 @@ struct PackedWeights {
   std::vector<int32_t> sum;         // [columns + 64] sum of the weights
   std::vector<int32_t> offset;      // [columns + 64] bias - zero * sum
   std::vector<Reach> reach;         // [columns] accumulators that can occur
+  std::vector<int32_t> taps;        // depthwise: the tap that each k stands for, -1 where there is none
   int32_t src_zero = 0;             // folded into offset
   bool fits_int32 = true;           // every reach fits; else int64 is needed and no fast kernel may run
 
   int64_t k4() const { return (k + 3) / 4; }
+};
+
+/// Which panels a call computes; by default all of them.
+struct PanelRange {
+  int64_t begin = 0, end = INT64_MAX;
+  std::span<const PackedPanel> of(const PackedWeights& packed) const {
+    const auto count = static_cast<int64_t>(packed.panels.size());
+    return std::span(packed.panels).subspan(static_cast<size_t>(begin), static_cast<size_t>(std::min(end, count) - begin));
+  }
 };
 
 /// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none

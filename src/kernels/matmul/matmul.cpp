@@ -26,7 +26,7 @@ void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows)
     d.zero = zeros;
     d.zero_stride = 1;
   }
-  for (const PackedPanel& panel : packed.panels) {
+  for (const PackedPanel& panel : args.panels.of(packed)) {
     set_panel(d, packed, panel, args.out, row0);
     dot(d);
   }

@@ -25,7 +25,8 @@ struct MatMulArgs {
   const int32_t* b_zero = nullptr;        // [n] or null: all 0
   const int32_t* bias = nullptr;          // [n] or null
   bool wide = false;                      // the reference accumulates in int64
-  const PackedWeights* packed = nullptr;  // the fast kernels read it instead of b, b_zero and bias
+  const PackedWeights* packed = nullptr;  // the fast kernels read it instead of b, b_zero and bias,
+  PanelRange panels;                      // and of it these panels
   Output out;
 };
 

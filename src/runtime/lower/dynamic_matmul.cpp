@@ -29,8 +29,7 @@ class DynamicMatMulStep : public Step {
     args.out = {.type = DType::f32, .data = context.at(writes[0]).raw(), .stride = args.n};
     args.out.dequantize = {product->scale.data(), context.at(reads[1]).values<float>().data(), per_row ? 1 : 0,
                            product->bias.empty() ? nullptr : product->bias.data()};
-    context.rows(m, chunk_rows(m, weights.n() * weights.k()),
-                 [&](int64_t begin, int64_t end, std::byte*) { weights.row().kernel(args, begin, end); });
+    weights.multiply(context, args);
   }
 };
 

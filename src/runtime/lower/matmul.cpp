@@ -24,8 +24,7 @@ class MatMulStep : public Step {
     args.a_type = src.type;
     args.a_zero = src.zero;
     args.out = product->leaving.output(context.at(writes[0]).raw(), args.n);
-    context.rows(m, chunk_rows(m, weights.n() * weights.k()),
-                 [&](int64_t begin, int64_t end, std::byte*) { weights.row().kernel(args, begin, end); });
+    weights.multiply(context, args);
   }
 };
 

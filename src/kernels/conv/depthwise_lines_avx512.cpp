@@ -1,0 +1,176 @@
+// AVX512-VNNI. A vector holds 64 bytes: one column of 64 channels, two of 32 or four of 16, in 128-bit lanes. Unpacking the
+// bytes of 4 taps gives 4 taps per 32-bit lane, in an order that the final packs undo; weights, offsets and multipliers are
+// put in that order once per panel.
+//
+// Quarter q of a vector: the channels 4 q to 4 q + 3 of each 128-bit lane.
+#include <immintrin.h>
+
+#include "kernels/conv/depthwise.hpp"
+#include "kernels/dot/finish_avx512.hpp"
+
+namespace bitwright {
+namespace {
+
+struct Quarters {
+  __m512i q[4];
+};
+
+struct Constants {
+  int8_t weights[7][4][64];
+  int32_t offset[4][16];
+  float m32[4][16];
+};
+static_assert(sizeof(Constants) <= kDepthwiseConstantBytes);
+
+void copy16(void* to, const void* from) { __builtin_memcpy(to, from, 16); }
+
+void prepare(const DotArgs& d, void* memory) noexcept {
+  auto& out = *static_cast<Constants*>(memory);
+  const int64_t blocks = column_bytes(d.width) / 16;  // of 16 channels, that many lanes before the next column
+  for (int64_t l = 0; l < 4; ++l)
+    for (int64_t q = 0; q < 4; ++q) {
+      const int64_t block = l % blocks, channel = 16 * block + 4 * q;
+      copy16(&out.offset[q][4 * l], d.offset + channel);
+      if (d.form == DotForm::u8) copy16(&out.m32[q][4 * l], d.requantize.m32 + channel);
+      for (int64_t k = 0; k < d.k4; ++k) {
+        static constexpr int8_t kNone[16] = {};
+        copy16(&out.weights[k][q][16 * l], 16 * block < d.width ? d.b + (k * d.width + channel) * 4 : kNone);
+      }
+    }
+}
+
+BW_INLINE __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+
+BW_INLINE Quarters interleave(__m512i t0, __m512i t1, __m512i t2, __m512i t3) {
+  const __m512i a = _mm512_unpacklo_epi8(t0, t1), b = _mm512_unpackhi_epi8(t0, t1);
+  const __m512i c = _mm512_unpacklo_epi8(t2, t3), d = _mm512_unpackhi_epi8(t2, t3);
+  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d),
+           _mm512_unpackhi_epi16(b, d)}};
+}
+
+BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][64]) {
+  BW_UNROLL
+  for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_dpbusd_epi32(acc.q[q], x.q[q], _mm512_load_si512(weights[q]));
+}
+
+/// Where the columns lie that pixel 0 sees at each kernel column.
+template <int kSize>
+struct Columns {
+  const uint8_t* row[kSize];
+  int64_t at[kSize];
+  BW_INLINE Columns(const DepthwiseLine& line, int64_t step) {
+    BW_UNROLL
+    for (int k = 0; k < kSize; ++k) {
+      row[k] = line.lines[k];
+      at[k] = k % line.stride * line.phase + k / line.stride * step;
+    }
+  }
+  BW_INLINE Quarters vertical(int kx, int64_t pixel) const {
+    const __m512i last = kSize > 3 ? load(row[kSize > 3 ? 3 : 0] + at[kx] + pixel) : _mm512_setzero_si512();
+    return interleave(load(row[0] + at[kx] + pixel), load(row[1] + at[kx] + pixel), load(row[2] + at[kx] + pixel), last);
+  }
+  /// The fifth row, four columns and one.
+  BW_INLINE void add_fifth_row(Quarters& acc, const Constants& c, int64_t pixel) const {
+    const uint8_t* p = row[kSize - 1] + pixel;
+    add(acc, interleave(load(p + at[0]), load(p + at[1]), load(p + at[2]), load(p + at[kSize > 3 ? 3 : 0])), c.weights[5]);
+    const __m512i none = _mm512_setzero_si512();
+    add(acc, interleave(load(p + at[kSize - 1]), none, none, none), c.weights[6]);
+  }
+};
+
+/// Stores a vector's columns to as many pixels.
+class Stores {
+ public:
+  Stores(const DotArgs& d, int64_t count)
+      : dst_(static_cast<uint8_t*>(d.dst)),
+        stride_(d.dst_stride),
+        count_(count),
+        step_(column_bytes(d.width)),
+        mask_(d.columns >= 64 ? ~__mmask64{0} : (__mmask64{1} << d.columns) - 1) {}
+  BW_INLINE void operator()(int64_t pixel, __m512i codes) const {
+    uint8_t* dst = dst_ + pixel * stride_;
+    if (step_ == 64) {
+      _mm512_mask_storeu_epi8(dst, mask_, codes);
+      return;
+    }
+    for (int64_t byte = 0; byte < 64 && pixel < count_; byte += step_, ++pixel, dst += stride_)
+      _mm512_mask_storeu_epi8(dst - byte, mask_ << byte, codes);
+  }
+
+ private:
+  uint8_t* dst_;
+  int64_t stride_, count_, step_;
+  __mmask64 mask_;
+};
+
+BW_INLINE __m512i requantized(const Quarters& v, const Constants& c, const PackedCodesF32& codes) {
+  __m512i x[4];
+  BW_UNROLL
+  for (int q = 0; q < 4; ++q) x[q] = codes.round(v.q[q], c.m32[q]);
+  return codes.in_lane_order(x[0], x[1], x[2], x[3]);
+}
+
+// What is not plain codes, from memory and in the channels' order.
+BW_NOIPA void finish_pixels(const DotArgs& d, int64_t pixel, int64_t pixels, const Quarters& v) {
+  alignas(64) int32_t quarter[4][16], acc[64];
+  for (int q = 0; q < 4; ++q) _mm512_store_si512(quarter[q], v.q[q]);
+  for (int l = 0; l < 4; ++l)
+    for (int q = 0; q < 4; ++q) copy16(acc + 16 * l + 4 * q, &quarter[q][4 * l]);
+  for (int64_t p = 0; p < pixels; ++p) finish_row(d, pixel + p, acc + p * column_bytes(d.width));
+}
+
+/// kCarry: a column's taps, interleaved for one pixel, are kept for the one `kCarry` kernel columns further (the stride);
+/// kSize: none are.
+template <int kSize, int kCarry>
+BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
+  const int64_t step = column_bytes(d.width), together = 64 / step;
+  const Columns<kSize> columns(line, step);
+  const Stores store(d, line.count);
+  const PackedCodesF32 codes(d.requantize);
+  const bool fast = d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero;
+  Quarters x[kSize];
+  BW_UNROLL
+  for (int k = 0; k + kCarry < kSize; ++k) x[k] = columns.vertical(k, 0);
+  for (int64_t pixel = 0; pixel < line.count; pixel += together) {
+    BW_UNROLL
+    for (int k = kSize - kCarry; k < kSize; ++k) x[k] = columns.vertical(k, pixel * step);
+    Quarters acc;
+    BW_UNROLL
+    for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_load_si512(c.offset[q]);
+    BW_UNROLL
+    for (int k = 0; k < kSize; ++k) add(acc, x[k], c.weights[k]);
+    if (kSize == 5) columns.add_fifth_row(acc, c, pixel * step);
+    if (fast)
+      store(pixel, requantized(acc, c, codes));
+    else
+      finish_pixels(d, pixel, together < line.count - pixel ? together : line.count - pixel, acc);
+    BW_UNROLL
+    for (int k = 0; k + kCarry < kSize; ++k) x[k] = x[k + kCarry];
+  }
+}
+
+template <int kSize>
+void run_size(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
+  if (column_bytes(d.width) < 64 || line.stride >= kSize)
+    run<kSize, kSize>(d, c, line);
+  else if (line.stride == 1)
+    run<kSize, 1>(d, c, line);
+  else if (line.stride == 2)
+    run<kSize, 2>(d, c, line);
+  else
+    run<kSize, kSize>(d, c, line);
+}
+
+void line(const DotArgs& d, const void* constants, const DepthwiseLine& line) noexcept {
+  const auto& c = *static_cast<const Constants*>(constants);
+  if (line.size == 3)
+    run_size<3>(d, c, line);
+  else
+    run_size<5>(d, c, line);
+}
+
+}  // namespace
+
+const DepthwiseLineKernel depthwise_lines_u8s8_64_avx512{prepare, line};
+
+}  // namespace bitwright
