@@ -5,6 +5,7 @@
 #include <span>
 
 #include "kernels/matmul/matmul.hpp"
+#include "runtime/plan.hpp"
 
 namespace bitwright {
 

@@ -67,6 +67,8 @@ class Fixture {
 
 bool takes(const ConvRow& row, const ConvShape& s) {
   const bool depthwise = s.groups == s.c && s.groups == s.oc && s.c > 1;
+  const bool lines = depthwise && s.kh == s.kw && (s.kh == 3 || s.kh == 5) && s.dilation_h == 1 && s.dilation_w == 1;
+  if (row.packing == ConvPacking::depthwise_lines) return machine_has(row.isa) && lines;
   return machine_has(row.isa) && row.packing == (depthwise ? ConvPacking::depthwise : ConvPacking::dense);
 }
 
@@ -112,6 +114,22 @@ ConvShape square(int64_t size, int64_t c, int64_t oc, int64_t k, int64_t stride,
   s.h = s.w = size, s.c = c, s.oc = oc, s.kh = s.kw = k, s.stride_h = s.stride_w = stride, s.pad_top = s.pad_left = pad;
   set_output(s, pad, pad);
   return s;
+}
+
+TEST(Conv, DepthwiseByLinesEqualsTheReference) {
+  Random random(seed());
+  for (int i = 0; i < 150; ++i) {
+    ConvShape s;
+    s.n = random.in(1, 2), s.h = random.in(1, 20), s.w = random.in(1, 20);
+    s.c = s.oc = s.groups = random.in(2, 150);
+    s.kh = s.kw = i % 2 ? 3 : 5;
+    s.stride_h = random.in(1, 3), s.stride_w = random.in(1, 3);
+    s.pad_top = random.in(0, 4), s.pad_left = random.in(0, 4);
+    const int64_t bottom = random.in(0, 4), right = random.in(0, 4);
+    if (s.h + s.pad_top + bottom < s.kh || s.w + s.pad_left + right < s.kw) continue;
+    set_output(s, bottom, right);
+    check(s, random, i % 5 == 0 ? DType::i32 : i % 5 == 1 ? DType::f32 : DType::u8);
+  }
 }
 
 TEST(Conv, KernelsEqualTheReferenceOnUsualLayers) {

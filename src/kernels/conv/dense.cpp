@@ -73,7 +73,8 @@ void point_line(const ConvArgs& args, Pixel p, int64_t y, int64_t count, const u
     }
   };
   const int64_t first = p.x < 0 ? (-p.x + s.stride_w - 1) / s.stride_w : 0;
-  const int64_t rightmost = std::min(s.w - s.kw, (readable - round_up(segment_bytes(s), 4)) / s.c);
+  const int64_t spare = readable - round_up(segment_bytes(s), 4);
+  const int64_t rightmost = spare < 0 ? -1 : std::min(s.w - s.kw, spare / s.c);
   const int64_t last = rightmost < p.x ? 0 : (rightmost - p.x) / s.stride_w + 1;
   copy_until(std::min(first, count));
   const uint8_t* at = line + p.x * s.c;
