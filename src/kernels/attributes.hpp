@@ -11,3 +11,5 @@
 #endif
 #define BW_INLINE inline __attribute__((always_inline))
 #define BW_INLINE_LAMBDA __attribute__((always_inline))
+/// The compiler must read memory anew, and so keeps nothing that could be read again in a register.
+#define BW_FORGET() __asm__ volatile("" : : : "memory")

@@ -19,6 +19,7 @@ struct Constants {
   int8_t weights[7][4][64];
   int32_t offset[4][16];
   float m32[4][16];
+  PackedCodesF32 codes;
 };
 static_assert(sizeof(Constants) <= kDepthwiseConstantBytes);
 
@@ -26,6 +27,7 @@ void copy16(void* to, const void* from) { __builtin_memcpy(to, from, 16); }
 
 void prepare(const DotArgs& d, void* memory) noexcept {
   auto& out = *static_cast<Constants*>(memory);
+  out.codes = PackedCodesF32(d.requantize);
   const int64_t blocks = column_bytes(d.width) / 16;  // of 16 channels, that many lanes before the next column
   for (int64_t l = 0; l < 4; ++l)
     for (int64_t q = 0; q < 4; ++q) {
@@ -103,11 +105,11 @@ class Stores {
   __mmask64 mask_;
 };
 
-BW_INLINE __m512i requantized(const Quarters& v, const Constants& c, const PackedCodesF32& codes) {
+BW_INLINE __m512i requantized(const Quarters& v, const Constants& c) {
   __m512i x[4];
   BW_UNROLL
-  for (int q = 0; q < 4; ++q) x[q] = codes.round(v.q[q], c.m32[q]);
-  return codes.in_lane_order(x[0], x[1], x[2], x[3]);
+  for (int q = 0; q < 4; ++q) x[q] = c.codes.round(v.q[q], c.m32[q]);
+  return c.codes.in_lane_order(x[0], x[1], x[2], x[3]);
 }
 
 // What is not plain codes, from memory and in the channels' order.
@@ -121,44 +123,51 @@ BW_NOIPA void finish_pixels(const DotArgs& d, int64_t pixel, int64_t pixels, con
 
 /// kCarry: a column's taps, interleaved for one pixel, are kept for the one `kCarry` kernel columns further (the stride);
 /// kSize: none are.
-template <int kSize, int kCarry>
+template <int kSize, int kCarry, bool kFast>
 BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
   const int64_t step = column_bytes(d.width), together = 64 / step;
   const Columns<kSize> columns(line, step);
   const Stores store(d, line.count);
-  const PackedCodesF32 codes(d.requantize);
-  const bool fast = d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero;
-  Quarters x[kSize];
+  Quarters kept[kSize - kCarry + 1];
   BW_UNROLL
-  for (int k = 0; k + kCarry < kSize; ++k) x[k] = columns.vertical(k, 0);
+  for (int k = 0; k + kCarry < kSize; ++k) kept[k] = columns.vertical(k, 0);
   for (int64_t pixel = 0; pixel < line.count; pixel += together) {
-    BW_UNROLL
-    for (int k = kSize - kCarry; k < kSize; ++k) x[k] = columns.vertical(k, pixel * step);
+    if (kSize == 5) BW_FORGET();  // constants stay in memory: registers are for columns
     Quarters acc;
     BW_UNROLL
     for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_load_si512(c.offset[q]);
     BW_UNROLL
-    for (int k = 0; k < kSize; ++k) add(acc, x[k], c.weights[k]);
+    for (int k = 0; k < kSize; ++k) {
+      const Quarters x = k + kCarry < kSize ? kept[k] : columns.vertical(k, pixel * step);
+      add(acc, x, c.weights[k]);
+      if (k >= kCarry) kept[k - kCarry] = x;
+    }
     if (kSize == 5) columns.add_fifth_row(acc, c, pixel * step);
-    if (fast)
-      store(pixel, requantized(acc, c, codes));
-    else
-      finish_pixels(d, pixel, together < line.count - pixel ? together : line.count - pixel, acc);
-    BW_UNROLL
-    for (int k = 0; k + kCarry < kSize; ++k) x[k] = x[k + kCarry];
+    if (kFast) {
+      store(pixel, requantized(acc, c));
+    } else {
+      const Quarters in_memory = acc;  // acc itself stays in registers
+      finish_pixels(d, pixel, together < line.count - pixel ? together : line.count - pixel, in_memory);
+    }
   }
+}
+
+template <int kSize, int kCarry>
+void run_form(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
+  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero)
+    run<kSize, kCarry, true>(d, c, line);
+  else
+    run<kSize, kSize, false>(d, c, line);
 }
 
 template <int kSize>
 void run_size(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
-  if (column_bytes(d.width) < 64 || line.stride >= kSize)
-    run<kSize, kSize>(d, c, line);
-  else if (line.stride == 1)
-    run<kSize, 1>(d, c, line);
-  else if (line.stride == 2)
-    run<kSize, 2>(d, c, line);
+  if (column_bytes(d.width) == 64 && line.stride == 1)
+    run_form<kSize, 1>(d, c, line);
+  else if (column_bytes(d.width) == 64 && line.stride == 2 && kSize == 3)  // at 5 the registers do not suffice
+    run_form<3, 2>(d, c, line);
   else
-    run<kSize, kSize>(d, c, line);
+    run_form<kSize, kSize>(d, c, line);
 }
 
 void line(const DotArgs& d, const void* constants, const DepthwiseLine& line) noexcept {
