@@ -65,6 +65,21 @@ void take_constants(Graph& graph, const std::vector<const Graph*>& outer) {
   }
 }
 
+/// A DQ of constants that the nested graph reads is copied into it: there the reader has a place.
+void take_decoders(Graph& nested, const Graph& outer) {
+  const std::vector<ValueId> list = outer_reads(nested);
+  const std::set<ValueId> reads(list.begin(), list.end());
+  for (const Node& dq : outer.nodes) {
+    const auto is_constant = [&](ValueId id) { return id == ValueId::none || outer.constant(id); };
+    if (!is_dequantize(dq) || !reads.count(dq.output()) || !std::all_of(dq.inputs.begin(), dq.inputs.end(), is_constant)) continue;
+    Node copy = dq;
+    copy.id = nested.new_node_id();
+    copy.outputs = {nested.add_value(outer.value(dq.output()).name, outer.value(dq.output()).dtype)};
+    replace_reads(nested, dq.output(), copy.outputs[0], true);
+    nested.nodes.push_front(std::move(copy));
+  }
+}
+
 /// In nested graphs only constants have places in the table. Operators on codes become operators between Q and DQ, which are
 /// computed as they are.
 void fold_nested(Graph& graph, Quantization& table, std::vector<const Graph*> outer, const Metadata& metadata, FoldReport& report) {
@@ -75,13 +90,15 @@ void fold_nested(Graph& graph, Quantization& table, std::vector<const Graph*> ou
       if (!nested) continue;
       Model inner;
       inner.graph = (*nested)->clone();
+      take_decoders(inner.graph, graph);
       take_constants(inner.graph, outer);
+      Rewriter lifted(inner);
+      lift_qoperators(lifted, metadata, report);
+      fold_nested(inner.graph, inner.quantization, outer, metadata, report);
       Rewriter r(inner);
-      lift_qoperators(r, metadata, report);
       const ConstantEntries constants = fold_constants(r, metadata, report);
       r.commit();
       place_constants(inner, constants);
-      fold_nested(inner.graph, inner.quantization, outer, metadata, report);
       for (const Node& n : inner.graph.nodes)
         if (is_quantize(n) || is_dequantize(n) || n.is("DynamicQuantizeLinear"))
           report.kept.push_back(str(display_name(n), ": stands inside of ", display_name(node), " and is computed as it is"));

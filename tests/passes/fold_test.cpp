@@ -501,6 +501,40 @@ at 7 input 1: static {int8 -128 127 channel 1 scale f32[2]{0.25, 2}} codes i8[2,
   }
 }
 
+TEST(Fold, ADecoderThatNestedGraphsReadGoesIntoThem) {
+  const Model nodes = parse_model(R"(graph "g" {
+  input x: f32[2,2]
+  input c: bool[]
+  const w: i8[2,2] = {5, 6, 7, -8}
+  const s: f32[] = {0.5}
+  v: f32[2,2] = DequantizeLinear(w, s) @"dq"
+  y = If(c) then_branch=graph "then" {
+    m = MatMul(x, v)
+    output m
+  } else_branch=graph "else" {
+    k = If(c) then_branch=graph "deeper" {
+      a = Add(x, v)
+      output a
+    } else_branch=graph "other" {
+      b = Neg(x)
+      output b
+    }
+    n = Mul(k, v)
+    output n
+  }
+  z = MatMul(x, v)
+  output y
+  output z
+})");
+  FoldReport report;
+  const Model m = fold(nodes, &report);
+  EXPECT_EQ(report.kept, Lines());
+  EXPECT_EQ(m.quantization.at.size(), 4u) << print(m);
+  const Model again = fold(through_a_file(materialise(m)));
+  EXPECT_EQ(again.quantization.at.size(), 4u);
+  for (const Model& model : {m, materialise(m), again}) expect_equal_runs(nodes, model);
+}
+
 TEST(Fold, EntriesOfABranchThatIsInlinedMoveWithIt) {
   Model m = fold(parse_model(kNestedWeights));
   Graph& g = m.graph;
