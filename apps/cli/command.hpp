@@ -28,6 +28,7 @@ class Options {
   /// names: "-o,--output".
   void option(const std::string& names, std::string& target, const std::string& help);
   void option(const std::string& names, int64_t& target, const std::string& help);
+  /// From 0 on.
   void option(const std::string& names, double& target, const std::string& help);
   /// A whole number from 1 on.
   void count(const std::string& names, int64_t& target, const std::string& help);

@@ -12,7 +12,7 @@ std::string outcome(const Compared& row) {
 }
 
 std::string interval(const Compared& row) {
-  if (!row.judged || (row.metric.task != Task::classify && row.metric.task != Task::next_token)) return "";
+  if (!row.judged || !row.metric.counts()) return "";
   return fixed(100 * row.metric.low, 2) + " ... " + fixed(100 * row.metric.high, 2);
 }
 
@@ -60,7 +60,7 @@ std::string comparison_lines(const std::vector<Compared>& rows) {
   std::string text;
   for (const Compared& row : rows) {
     text += row.name + "\nSize of the model (MB): " + fixed(row.file_bytes / 1e6, 6) + "\n";
-    if (row.judged)
+    if (row.judged && row.metric.counts())
       text += str("Accuracy: ", row.metric.correct, "/", row.metric.n, " (", fixed(100 * row.metric.accuracy(), 0), "%)\n");
   }
   return text;
@@ -70,7 +70,7 @@ Document comparison_document(const std::vector<Compared>& rows) {
   DocumentList list;
   for (const Compared& row : rows) {
     Document d;
-    d.set("model", row.name).set("bytes", row.file_bytes).set("size_ratio", rows[0].file_bytes / row.file_bytes);
+    d.set("model", row.name).set("bytes", static_cast<int64_t>(row.file_bytes)).set("size_ratio", rows[0].file_bytes / row.file_bytes);
     d.set("latency_ms", row.latency.median_ms).set("speed_up", rows[0].latency.median_ms / row.latency.median_ms);
     d.set("macs", row.cost.macs).set("integer_share", row.cost.integer_share());
     d.set("bit_operations", row.cost.bit_operations).set("bytes_moved", row.cost.bytes_moved);

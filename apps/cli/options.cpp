@@ -26,7 +26,8 @@ void Options::option(const std::string& names, int64_t& target, const std::strin
   app_.add_option(names, target, help)->capture_default_str()->group(group_);
 }
 void Options::option(const std::string& names, double& target, const std::string& help) {
-  app_.add_option(names, target, help)->capture_default_str()->group(group_);
+  const auto not_negative = [](const std::string& text) { return std::string(text[0] == '-' ? "must not be below 0" : ""); };
+  app_.add_option(names, target, help)->capture_default_str()->check(not_negative)->group(group_);
 }
 void Options::count(const std::string& names, int64_t& target, const std::string& help) {
   app_.add_option(names, target, help)->capture_default_str()->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->group(group_);

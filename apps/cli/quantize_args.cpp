@@ -54,6 +54,7 @@ void refuse_idle(std::initializer_list<Given> options) {
 void check_mode(const QuantizeArgs& a, Method method) {
   const std::string nothing = str("does nothing in mode ", name_of(method));
   const std::string without_data = method == Method::static_ranges ? "" : nothing + ", which needs no data; leave it out or take --mode static";
+  const std::string one_form = method == Method::static_ranges ? "" : nothing + ", which has one form in files; leave it out or take --mode static";
   const std::string without_codes = method == Method::static_ranges ? "" : nothing + ", whose results are float; leave it out or take --mode static";
   refuse_idle({{"--observer", !a.observer.empty(), without_data},
                {"--percentile", a.percentile != 0, without_data},
@@ -64,6 +65,7 @@ void check_mode(const QuantizeArgs& a, Method method) {
                {"--calibrate-only", a.calibrate_only, without_data},
                {"--float-outputs", a.float_outputs, without_codes},
                {"--code-outputs", a.code_outputs, without_codes},
+               {"--style", !a.style.empty(), one_form},
                {"--profile", !a.profile.empty(), without_codes},
                {"--per-row", a.per_row, method == Method::dynamic ? "" : nothing + "; leave it out or take --mode dynamic"},
                {"--activations", !a.activations.empty(),
@@ -95,7 +97,7 @@ void QuantizeArgs::declare(Options& o) {
   o.section("What to do");
   o.option("-o,--output", out, "the file to write (.onnx)");
   o.count("--opset", opset, "of the written file; else the lowest that holds the network");
-  o.option("--style", style, "of the written file: qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
+  o.option("--style", style, "static: of the written file: qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
   o.flag("--dry-run", dry_run, "say what would happen, and what it needs in memory and time");
   o.flag("--calibrate-only", calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
   o.list("--nodes", nodes, "with --calibrate-only: these nodes");

@@ -109,6 +109,8 @@ Loaded load_program(const std::string& path, const std::string& target, const Ru
   const CompileOptions options{.target = target_named(target, loaded.model)};
   loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
   if (options.target == Target::floating) note_lost_activations(loaded, sink);
+  else if (loaded.model.quantization.empty())
+    report_note(sink, str(path, " is not quantized: the ", name_of(options.target), " target computes it in float"));
   loaded.file_bytes = file_bytes(path);
   return loaded;
 }
@@ -116,7 +118,7 @@ Loaded load_program(const std::string& path, const std::string& target, const Ru
 Document to_document(const Metric& m) {
   Document d;
   d.set("task", name_of(m.task)).set("n", m.n);
-  if (m.task == Task::classify || m.task == Task::next_token)
+  if (m.counts())
     d.set("correct", m.correct).set("accuracy", m.accuracy()).set("low", m.low).set("high", m.high);
   if (m.task == Task::next_token) d.set("bits_per_token", m.bits);
   if (m.task == Task::similarity) d.set("spearman", m.spearman);

@@ -18,6 +18,8 @@ struct Metric {
   std::vector<int32_t> classes;    // classify: the answer for each record, in order
   std::vector<Tensor> outputs;     // if kept: each output of the network for all records, joined along the first axis
 
+  /// Whether the task counts right answers; else accuracy() says nothing.
+  bool counts() const { return task == Task::classify || task == Task::next_token; }
   double accuracy() const { return n > 0 ? static_cast<double>(correct) / static_cast<double>(n) : 0; }
 };
 

@@ -17,6 +17,7 @@ for mode in dynamic weight-only; do
     # shellcheck disable=SC2086
     idle "${option%% *} does nothing in mode $mode, $static" --mode $mode --dry-run $option
   done
+  idle "--style does nothing in mode $mode, which has one form in files; leave it out or take --mode static" --mode $mode --dry-run --style qoperator
   for option in --float-outputs --code-outputs "--profile real"; do
     # shellcheck disable=SC2086
     idle "${option%% *} does nothing in mode $mode, $floats" --mode $mode --dry-run $option
@@ -41,6 +42,10 @@ idle "--select needs --data" --dry-run --select odd
 idle "--data-options needs --data" --dry-run --data-options 'scale = 1'
 expect 2 "bitwright: --select needs --data" compare "$mlp" "$mlp" --select odd
 expect 2 "bitwright: --target belongs to --steps" inspect "$mlp" --target float
+
+expect 2 "bitwright: --seconds: must not be below 0" bench "$mlp" --seconds -1
+"$program" bench "$mlp" --seconds 0 --target integer >out.txt 2>err.txt
+[ "$(cat err.txt)" = "note: $mlp is not quantized: the integer target computes it in float" ] || complain "bench --target integer: $(cat err.txt)"
 
 # Words and formats that cannot be
 idle "--mode is 'dynamc', it must be one of static, dynamic, weight-only" --dry-run --mode dynamc

@@ -43,6 +43,7 @@ void run_evaluate(const Args& args, const Context& c) {
   if (!args.predictions.empty()) write_predictions(args.predictions, metric);
   if (c.json) return c.print(to_document(metric).set("model", args.model).set("data", data->description()));
   if (args.lines) {
+    if (!metric.counts()) fail(ErrorCode::usage, "--lines needs data with classes: ", data->description());
     c.print("Size of the model (MB): " + fixed(loaded.file_bytes / 1e6, 6) + "\n");
     c.print(str("\nAccuracy: ", metric.correct, "/", metric.n, " (", fixed(100 * metric.accuracy(), 0), "%)\n"));
     return;

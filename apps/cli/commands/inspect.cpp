@@ -122,7 +122,7 @@ void run_inspect(const Args& args, const Context& c) {
     DocumentList layers;
     for (const ModuleLine& line : lines)
       if (chosen(args, line.name)) layers.push_back(Document().set("name", line.name).set("layer", line.text));
-    return c.print(Document().set("model", args.model).set("bytes", file_bytes(args.model))
+    return c.print(Document().set("model", args.model).set("bytes", static_cast<int64_t>(file_bytes(args.model)))
                        .set("parameters", parameters(model.graph)).set("layers", layers).set("places", places(args, model)));
   }
   c.print(header(args, model));
