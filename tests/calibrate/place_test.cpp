@@ -136,6 +136,38 @@ TEST(Place, ASoftmaxThatEndsTheNetworkStaysFloatThroughReshapes) {
   EXPECT_EQ(why(p, "soft"), "-it makes the network's result: codes would make ties of near probabilities");
 }
 
+TEST(Place, ResultsInAnotherTypeAreResults) {
+  Rules rules = default_rules();
+  rules.quantize_outputs = false;
+  const auto entries_of = [&](const char* op) {
+    return entries(place(parse_model(str("graph \"g\" {\n input x: f32[1,2]\n const w: f32[2,2] = {1, 2, -3, 4}\n m: f32[1,2] = Gemm(x, w) @\"fc\"\n"
+                                         " s: f32[1,2] = ", op, "(m) @\"op\"\n y: f16[1,2] = Cast(s) to=10 @\"cast\"\n output y\n}")),
+                         rules));
+  };
+  EXPECT_EQ(entries_of("Softmax"), "input.out0 fc.out0 fc.in1");
+  EXPECT_EQ(entries_of("Sigmoid"), "input.out0 fc.out0 fc.in1");
+  EXPECT_EQ(entries_of("Relu"), "input.out0 fc.in1");
+}
+
+TEST(Place, SaysWhatTheEngineDoes) {
+  const auto net = [](const char* op) {
+    return parse_model(str("graph \"g\" {\n input x: f32[1,2]\n const w: f32[2,2] = {1, 2, -3, 4}\n m: f32[1,2] = Gemm(x, w) @\"fc\"\n"
+                           " s: f32[1,2] = ", op, " @\"op\"\n y: f32[1,2] = Gemm(s, w) @\"fc2\"\n output y\n}"));
+  };
+  const auto said = [&](const char* op, const char* activations) {
+    Rules rules = default_rules();
+    rules.activation.format = &format_named(activations);
+    return why(place(net(op), rules), "op");
+  };
+  EXPECT_EQ(said("Softmax(m)", "uint8"), "+codes in and out, computed in float, known range");
+  EXPECT_EQ(said("Sigmoid(m)", "uint8"), "+a table over codes, known range");
+  EXPECT_EQ(said("Sigmoid(m)", "uint16"), "+codes in and out, computed in float, known range");
+  EXPECT_EQ(said("Elu(m)", "uint8"), "+a table over codes");
+  EXPECT_EQ(said("Add(m, x)", "uint8"), "+computed on codes, own grid");
+  EXPECT_EQ(said("Sub(m, x)", "uint8"), "+codes in and out, computed in float, own grid");
+  EXPECT_EQ(said("MaxPool(m)", "uint8"), "+codes pass through, same grid");
+}
+
 TEST(Place, KeepsFirstAndLastAndExcludedLayersFloat) {
   Rules rules = default_rules();
   rules.first = Edge::keep_float;
