@@ -173,6 +173,13 @@ void Rewriter::commit() {
               nodes.end());
   erased_.clear();
   if (added_) sort_nodes(graph());
+  drop_unread_values();
+  index_nodes();
+  changed_any_ = true;
+  changed_ = added_ = false;
+}
+
+void Rewriter::drop_unread_values() {
   uses_.reset();
   std::set<ValueId> alive(graph().inputs.begin(), graph().inputs.end());
   for (const auto& [id, value] : graph().values())
@@ -182,9 +189,6 @@ void Rewriter::commit() {
     if (!alive.count(id)) dead.push_back(id);
   for (const ValueId id : dead) graph().erase_value(id);
   uses_.reset();
-  index_nodes();
-  changed_any_ = true;
-  changed_ = added_ = false;
 }
 
 }  // namespace bitwright

@@ -60,6 +60,8 @@ class Rewriter {
 
   /// Erases marked nodes, sorts the added ones in, drops values that nobody makes or reads.
   void commit();
+  /// Drops values that nobody makes or reads; part of commit().
+  void drop_unread_values();
   /// True if anything was changed, committed or not.
   bool changed() const { return changed_ || changed_any_; }
 

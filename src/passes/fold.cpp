@@ -128,6 +128,7 @@ void fold_graph(Model& model, FoldReport& report) {
   note_interface(model, r);
   place_constants(model, constants);
   r.commit();
+  if (!model.quantization.empty()) r.drop_unread_values();  // what nested graphs took
   derive_biases(model);
   mark_hidden_states(model);
 }

@@ -15,4 +15,10 @@ cmp -s <("$program" inspect four.onnx | sed 1d) <("$program" inspect again.onnx 
 shows "opset" quantize "$cnn" -o rows.onnx --mode dynamic --operators Gemm --per-row -q
 "$program" inspect rows.onnx 2>err.txt | grep -q "1 quantized places\|2 quantized places" || complain "run-time scales per row were not found again"
 [ ! -s err.txt ] || complain "inspect rows.onnx: $(cat err.txt)"
+# Weights inside of branches are quantized places, counted and written back; two branches share one constant
+python3 "$here/branches.py"
+shows "2 quantized places" inspect branches.onnx
+shows "8 parameters" inspect branches.onnx
+shows "opset" convert branches.onnx branches.again.onnx
+shows "2 quantized places" inspect branches.again.onnx
 exit "$failed"

@@ -25,6 +25,7 @@ int64_t parameters(const Graph& graph) {
   int64_t total = 0;
   for (const auto& [id, value] : graph.values())
     if (value.is_constant() && is_float(value.dtype)) total += value.constant.elements();
+  for (const Node& node : graph.nodes) for_each_nested(node, [&](const Graph& nested) { total += parameters(nested); });
   return total;
 }
 
