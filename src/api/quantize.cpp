@@ -16,7 +16,8 @@ void check_any_quantized(const Quantized& result) {
   if (result.decisions.empty()) fail(ErrorCode::usage, "nothing would be quantized: the network has no operators");
   const Decision* told = &result.decisions.front();  // the operator of which most would expect it
   for (const Decision& decision : result.decisions)
-    if (decision.op == "Conv" || decision.op == "Gemm" || decision.op == "MatMul") told = &decision;
+    for (const DynamicChoice& choice : dynamic_operators())
+      if (decision.op == choice.op && choice.op != "Gather") told = &decision;
   fail(ErrorCode::usage, "nothing would be quantized; '", told->name, "' (", told->op, "): ", told->why);
 }
 

@@ -71,6 +71,8 @@ class StaticPlacer {
     const Choice& choice = choices_[i];
     if (!choice.allowed) return why = choice.why, false;
     if (!choice.rule) return why = "an operator that we do not know", false;
+    if (node(i).is("LSTM") || node(i).is("GRU") || node(i).is("RNN"))
+      return why = "recurrent cells take the modes dynamic and weight-only", false;
     if (choice.rule->kind == Kind::floating) return why = "this operator has no integer form", false;
     if (choice.rule->kind == Kind::linear) return linear_wanted(i, why);
     if (choice.rule->kind == Kind::fixed && ends_graph(i))

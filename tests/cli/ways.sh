@@ -25,6 +25,11 @@ expect 2 "bitwright: conv.onnx: nothing would be quantized; 'conv' (Conv): bound
   quantize conv.onnx -o out.onnx --mode dynamic
 for op in MatMul Gemm; do makes "1 x $op: " ${op,,}.onnx --mode dynamic --per-row; done
 
+for op in LSTM GRU RNN; do  # not static
+  refuses 2 "${op,,}.onnx: nothing would be quantized; '${op,,}' \($op\): recurrent cells take the modes dynamic and weight-only" \
+    quantize ${op,,}.onnx -o out.onnx --data $data
+done
+
 # Weight-only
 for op in MatMul Gemm Conv LSTM GRU RNN Gather; do
   for weights in int8 int4/32 fp16; do makes "1 x $op: " ${op,,}.onnx --mode weight-only --weights $weights; done
