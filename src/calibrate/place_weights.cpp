@@ -92,9 +92,10 @@ Placement place_without_data(Model model, const Rules& rules, const std::vector<
     }
     if (!places.empty()) why = str(choice.weight.format->name, " weights");
     if (!places.empty() && rules.method == Method::dynamic && multiplies_codes(node, choice)) {
-      model.quantization.at[{node.id, Side::input, 0}] = at_run(choice, rules.per_row && !node.is("Conv"));
+      const bool whole = node.is("Conv");  // a convolution's sums mix rows
+      model.quantization.at[{node.id, Side::input, 0}] = at_run(choice, rules.per_row && !whole);
       if (is_recurrent(node)) model.quantization.at[{node.id, Side::inner, 0}] = at_run(choice, rules.per_row);
-      why += str(", activations at run time: ", dynamic_reason(node));
+      why += str(", activations at run time", rules.per_row && whole ? " per tensor, not per row" : "", ": ", dynamic_reason(node));
     }
     out.decisions.push_back({node.id, label(model.graph, node), node.op, !places.empty(), why});
   }

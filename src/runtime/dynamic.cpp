@@ -36,7 +36,65 @@ class DynamicQuantizeStep : public Step {
   }
 };
 
+/// What operators without a form on codes read instead: the same codes as floats. Shapes are the run's.
+class DynamicFakeQuantizeStep : public Step {
+ public:
+  DynamicFakeQuantizeStep(BufferId src, BufferId dst, bool per_row, Isa isa)
+      : per_row_(per_row), range_(select_elementwise(elementwise_kernels().range, true, isa).row->kernel),
+        quantize_(select_elementwise(elementwise_kernels().quantize, true, isa).row->kernel),
+        dequantize_(select_elementwise(elementwise_kernels().dequantize, true, isa).row->kernel) {
+    info.kernel = per_row ? "fake-quantize at run, per row" : "fake-quantize at run, per tensor";
+    reads = {src};
+    writes = {dst};
+  }
+
+  void run(StepContext& context) const override {
+    const Tensor& src = context.at(reads[0]);
+    if (src.dtype() != DType::f32)
+      fail(ErrorCode::unsupported, "values of type ", name_of(src.dtype()), " cannot be quantized at run time, only float32 can");
+    Tensor& dst = context.at(writes[0]);
+    if (dst.shape() != src.shape() || !dst.has_data()) dst = Tensor(DType::f32, src.shape());
+    const float* from = src.values<float>().data();
+    float* to = dst.values<float>().data();
+    if (!per_row_) {
+      const Affine q = grid(from, src.elements());
+      context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { round(from, to, q, begin, end); });
+      return;
+    }
+    const int64_t length = src.rank() > 0 ? src.dim(-1) : 1, rows = length > 0 ? src.elements() / length : 0;
+    context.rows(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, length)), [&](int64_t begin, int64_t end, std::byte*) {
+      for (int64_t r = begin; r < end; ++r) round(from, to, grid(from + r * length, length), r * length, (r + 1) * length);
+    });
+  }
+
+ private:
+  static constexpr int64_t kGrain = 1 << 15, kBlock = 1024;
+
+  Affine grid(const float* src, int64_t elements) const {
+    float lo = 0, hi = 0;
+    range_({src, &lo, &hi}, 0, elements);
+    return dynamic_codes(lo, hi);
+  }
+  void round(const float* src, float* dst, const Affine& q, int64_t begin, int64_t end) const {
+    uint8_t codes[kBlock];
+    for (int64_t i = begin; i < end; i += kBlock) {
+      const int64_t count = std::min(kBlock, end - i);
+      quantize_({src + i, codes, DType::u8, q, 0, 255}, 0, count);
+      dequantize_({codes, dst + i, DType::u8, q}, 0, count);
+    }
+  }
+
+  bool per_row_;
+  ElementwiseKernel<RangeArgs> range_;
+  ElementwiseKernel<QuantizeArgs> quantize_;
+  ElementwiseKernel<DequantizeArgs> dequantize_;
+};
+
 }  // namespace
+
+std::unique_ptr<Step> fake_quantize_at_run_step(BufferId src, BufferId dst, bool per_row, Isa isa) {
+  return std::make_unique<DynamicFakeQuantizeStep>(src, dst, per_row, isa);
+}
 
 RunTimeCodes quantize_at_run(Lowering& lowering, const Node& node, Order order, bool per_row) {
   const Shape& plain = lowering.known(node.input(0))->shape();
@@ -53,7 +111,7 @@ RunTimeCodes quantize_at_run(Lowering& lowering, const Node& node, Order order, 
   const int64_t parameters = per_row ? step->m : 1;
   const RunTimeCodes made{lowering.make(DType::u8, shape), lowering.make(DType::f32, {parameters}),
                           lowering.make(DType::i32, {parameters})};
-  step->reads = {lowering.floats(node, 0, order)};
+  step->reads = {lowering.before_entry(node, 0, order)};
   step->writes = {made.codes, made.scale, made.zero};
   lowering.add(std::move(step));
   return made;

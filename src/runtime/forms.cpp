@@ -19,14 +19,29 @@ BufferId Lowering::make_constant(Tensor tensor) { return plan_.add_buffer(Buffer
 
 BufferId Lowering::make_unknown() { return plan_.add_buffer(Buffer::made, {}); }
 
+/// A buffer of floats with the shape of another one.
+BufferId Lowering::make_like(BufferId floats) {
+  const Tensor& values = plan_.buffers[static_cast<size_t>(floats)].tensor;
+  return values.empty() ? make_unknown() : make(DType::f32, values.shape());
+}
+
 BufferId Lowering::through_chain(BufferId floats, std::span<const Grid> chain) {
   for (const Grid& grid : chain) {
-    const Buffer& from = plan_.buffers[static_cast<size_t>(floats)];
-    const BufferId to = from.tensor.empty() ? make_unknown() : make(DType::f32, from.tensor.shape());
+    const BufferId to = make_like(floats);
     add(fake_quantize_step(floats, to, grid));
     floats = to;
   }
   return floats;
+}
+
+BufferId Lowering::through_run_time_grid(ValueId value, bool per_row, Order order) {
+  Form& form = run_time_forms_[{value, per_row}];
+  if (!form.exists()) {
+    const BufferId from = value_floats(value);
+    form[Order::plain] = make_like(from);
+    add(fake_quantize_at_run_step(from, form[Order::plain], per_row, simulated() ? Isa::ref : options_.isa));
+  }
+  return in_order(form, order);
 }
 
 /// The buffer of an existing form in the wanted order, reordered if it exists in the other one only.
@@ -95,6 +110,7 @@ BufferId Lowering::value_codes(ValueId value, Order order) {
 
 BufferId Lowering::floats(const Node& node, size_t i, Order order) {
   const Entry* entry = input_entry(node, i);
+  if (is_at_run(entry)) return through_run_time_grid(node.input(i), entry->per_row, order);
   if (!is_static(entry)) return value_floats(node.input(i), order);
   Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
   if (!forms.floats.exists()) {
@@ -109,7 +125,7 @@ BufferId Lowering::floats(const Node& node, size_t i, Order order) {
 bool Lowering::has_constant(const Node& node, size_t i) const {
   const Entry* entry = input_entry(node, i);
   if (is_static(entry)) return !entry->codes.empty();
-  return constant(node.input(i)) && !is_static(output_entry(node.input(i)));
+  return !is_at_run(entry) && constant(node.input(i)) && !is_static(output_entry(node.input(i)));
 }
 
 Tensor Lowering::constant_floats(const Node& node, size_t i) const {

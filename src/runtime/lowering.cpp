@@ -1,5 +1,6 @@
 #include "runtime/lowering.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace bitwright {
@@ -105,13 +106,16 @@ void Lowering::lower(const Node& node) {
   bool all_known = true;
   for (const ValueId id : node.inputs) all_known = all_known && (id == ValueId::none || known(id));
   for (const ValueId id : node.outputs) all_known = all_known && (id == ValueId::none || known(id));
+  const auto rules = lowering_rules(node);
   std::vector<std::string> refusals;
   if (all_known) {
-    for (const LoweringRule* rule : lowering_rules(node)) {
+    for (const LoweringRule* rule : rules) {
       const Reason reason = rule->lower(*this, node);
       if (!reason) return;
       if (!reason->empty()) refusals.push_back(*reason);
     }
+  } else if (std::any_of(rules.begin(), rules.end(), [&](const LoweringRule* rule) { return rule->op == node.op; })) {
+    refusals.push_back("its shapes are known at run time only");
   }
   lower_general(*this, node, std::move(refusals));
 }

@@ -22,6 +22,7 @@ namespace bitwright {
 
 /// Whether an entry changes values beforehand, so that codes or rounded floats exist before the consumer runs.
 inline bool is_static(const Entry* entry) { return entry && entry->when != When::at_run && !entry->chain.empty(); }
+inline bool is_at_run(const Entry* entry) { return entry && entry->when == When::at_run; }
 
 enum class Order : uint8_t { plain, channels_last };
 
@@ -52,8 +53,11 @@ class Lowering {
   std::optional<EngineGrid> output_grid(ValueId value) const;
 
   // ---- forms of inputs
+  /// As the node computes with them: after its own entry, on the grid of this run where that is made at run time.
   BufferId floats(const Node& node, size_t i, Order order = Order::plain);
   BufferId codes(const Node& node, size_t i, Order order);
+  /// As they come, for a node that makes its own codes of them.
+  BufferId before_entry(const Node& node, size_t i, Order order) { return value_floats(node.input(i), order); }
   /// A value as a nested graph reads it.
   BufferId plain_floats(ValueId value) { return value_floats(value); }
   bool prefers_channels_last(const Node& node, size_t i) const;
@@ -136,6 +140,8 @@ class Lowering {
   BufferId value_codes(ValueId value, Order order);
   BufferId quantized(BufferId floats, const EngineGrid& grid);
   BufferId through_chain(BufferId floats, std::span<const Grid> chain);
+  BufferId through_run_time_grid(ValueId value, bool per_row, Order order);
+  BufferId make_like(BufferId floats);
 
   const Model& model_;
   const CompileOptions& options_;
@@ -145,6 +151,7 @@ class Lowering {
   std::unordered_map<ValueId, Tensor> known_;
   std::unordered_map<ValueId, Forms> forms_;
   std::map<Site, Forms> site_forms_;
+  std::map<std::pair<ValueId, bool>, Form> run_time_forms_;  // floats on the run's grid, per row or not
   /// What to lower, in order: nodes, those of the branch that an If takes among them, and then what the If makes of it.
   struct Item {
     const Node* node;
@@ -174,6 +181,8 @@ std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inpu
 std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
 std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
 std::unique_ptr<Step> fake_quantize_step(BufferId src, BufferId dst, const Grid& grid);
+/// The floats that DynamicQuantizeLinear and DequantizeLinear make, with one range for all or one per row of the last axis.
+std::unique_ptr<Step> fake_quantize_at_run_step(BufferId src, BufferId dst, bool per_row, Isa isa);
 /// Between [N,C,...] and [N,...,C]; element size is the buffers'.
 std::unique_ptr<Step> reorder_step(BufferId src, BufferId dst, bool to_channels_last);
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "noise.hpp"
 #include "runtime/program.hpp"
 
 namespace bitwright {
@@ -153,6 +154,99 @@ TEST(DynamicConv, AllInstructionSetsAndTheSimulationAgree) {
   for (const DynamicConv& d : cases) {
     const Tensor wanted = d.run({.target = Target::simulated});
     for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) EXPECT_TRUE(identical(d.run({.isa = isa}), wanted)) << name_of(isa);
+  }
+}
+
+/// x and constant weights under one operator, x quantized at run time; and the same spelled with nodes, for the float target.
+struct Fallback {
+  std::string name, op;
+  Shape x, w;
+  bool per_row = false;
+  bool hidden_shape = false;  // x goes through Compress, which tells its result's shape at run time only
+  std::string attribute = {};
+
+  Model model(bool spelled) const {
+    Model made;
+    Graph& g = made.graph;
+    const ValueId in = g.add_value("x", DType::f32), y = g.add_value("y");
+    g.inputs = {in}, g.outputs = {y};
+    ValueId data = in;
+    if (hidden_shape) {
+      const ValueId keep = g.add_value("keep", DType::boolean);
+      g.inputs.push_back(keep);
+      data = g.add_value("some");
+      g.add_node("Compress", {in, keep}, {data}, "compress").attributes["axis"] = int64_t{0};
+    }
+    if (spelled) data = spell(g, data);
+    const Tensor weights = noise(w, 0.3f, 21);
+    const Grid grid = tensor_grid(format_named("int8"), 0.01f);
+    const Tensor codes = quantize(weights, grid);
+    const ValueId constant = g.add_constant("w", dequantize(codes, grid));
+    Node& node = g.add_node(op, {data, constant}, {y}, "node");
+    if (!attribute.empty()) node.attributes[attribute] = int64_t{1};
+    if (spelled) return made;
+    Entry& entry = made.quantization.at[{node.id, Side::input, 1}];
+    entry.chain = {grid}, entry.codes = codes;
+    Entry& activations = made.quantization.at[{node.id, Side::input, 0}];
+    activations.when = When::at_run, activations.per_row = per_row;
+    return made;
+  }
+
+  /// DynamicQuantizeLinear and DequantizeLinear for the tensor, or for each row cut out of it.
+  ValueId spell(Graph& g, ValueId data) const {
+    if (!per_row) return pair(g, data, "all");
+    const int64_t rows = elements_of(x) / x.back();
+    const ValueId matrix = g.add_value("matrix"), joined = g.add_value("joined"), result = g.add_value("rounded");
+    g.add_node("Reshape", {data, g.add_constant("flat", Tensor::of<int64_t>({2}, std::vector<int64_t>{rows, x.back()}))}, {matrix}, "to rows");
+    std::vector<ValueId> parts;
+    for (int64_t r = 0; r < rows; ++r) {
+      const ValueId row = g.add_value(str("row", r));
+      g.add_node("Slice", {matrix, g.add_constant("from", Tensor::of<int64_t>({1}, std::vector<int64_t>{r})), g.add_constant("to", Tensor::of<int64_t>({1}, std::vector<int64_t>{r + 1}))},
+                 {row}, str("slice", r));
+      parts.push_back(pair(g, row, str(r)));
+    }
+    g.add_node("Concat", parts, {joined}, "concat").attributes["axis"] = int64_t{0};
+    g.add_node("Reshape", {joined, g.add_constant("shape", Tensor::of<int64_t>({std::ssize(x)}, x))}, {result}, "back");
+    return result;
+  }
+  static ValueId pair(Graph& g, ValueId value, const std::string& name) {
+    const ValueId codes = g.add_value("q" + name), scale = g.add_value("s" + name), zero = g.add_value("z" + name);
+    const ValueId real = g.add_value("d" + name);
+    g.add_node("DynamicQuantizeLinear", {value}, {codes, scale, zero}, "dynamic" + name);
+    g.add_node("DequantizeLinear", {codes, scale, zero}, {real}, "dequantize" + name);
+    return real;
+  }
+};
+
+// An operator that no kernel multiplies on codes still computes with activations on the grid of the run.
+TEST(DynamicFallback, EqualsTheNodesThatSpellIt) {
+  const Fallback cases[] = {
+      {"conv 3-D", "Conv", {2, 3, 5, 6, 4}, {4, 3, 2, 2, 2}},
+      {"a stack of matrices", "MatMul", {3, 4, 16}, {3, 16, 5}},
+      {"a stack of matrices by row", "MatMul", {3, 4, 16}, {3, 16, 5}, true},
+      {"a vector", "MatMul", {4, 16}, {16}},
+      {"transposed", "Gemm", {16, 4}, {16, 5}, false, false, "transA"},
+      {"shape of the run", "MatMul", {6, 16}, {16, 5}, false, true},
+      {"convolution of the run", "Conv", {3, 2, 5, 5}, {4, 2, 3, 3}, false, true},
+  };
+  for (const Fallback& c : cases) {
+    const Tensor x = noise(c.x, 1, 31);
+    std::vector<Tensor> inputs = {x};
+    if (c.hidden_shape) {
+      Tensor keep(DType::boolean, {c.x[0]});
+      std::fill_n(reinterpret_cast<uint8_t*>(keep.raw()), c.x[0], uint8_t{1});
+      reinterpret_cast<uint8_t*>(keep.raw())[0] = 0;
+      inputs.push_back(keep);
+    }
+    bitwright::Run spelled(Program::compile(c.model(true), {.target = Target::floating}));
+    const Tensor wanted = spelled(inputs)[0].clone();
+    for (const Target target : {Target::simulated, Target::integer}) {
+      bitwright::Run run(Program::compile(c.model(false), {.target = target}), {.threads = 2});
+      const Tensor y = run(inputs)[0];
+      ASSERT_EQ(y.shape(), wanted.shape()) << c.name;
+      for (size_t i = 0; i < static_cast<size_t>(y.elements()); ++i)
+        ASSERT_NEAR(y.values<float>()[i], wanted.values<float>()[i], 1e-5) << c.name << " at " << i;
+    }
   }
 }
 

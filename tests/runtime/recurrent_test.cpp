@@ -91,6 +91,29 @@ TEST(Cell, ScalesPerDirectionAndRow) {
   EXPECT_TRUE(second);
 }
 
+// Per row: what one step of one sequence holds does not change how the others are rounded.
+TEST_P(Cell, ARangeForEachStepOfEachSequence) {
+  const std::string op = std::get<0>(GetParam());
+  Model model = cell(op, op == "LSTM" ? 4 : op == "GRU" ? 3 : 1, std::get<1>(GetParam()));
+  const NodeId node = model.graph.nodes[0].id;
+  Tensor x = noise({9, 3, 23}, 1, 5);
+  auto run = [&](bool per_row, Isa isa, const Tensor& data) {
+    model.quantization.find({node, Side::input, 0})->per_row = per_row;
+    bitwright::Run runner(Program::compile(model, {.isa = isa}), {.threads = 2});
+    return runner({data})[0].clone();
+  };
+  const Tensor tensor = run(false, isa_cap(), x), before = run(true, isa_cap(), x);
+  EXPECT_FALSE(identical(tensor, before));
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) EXPECT_TRUE(identical(before, run(true, isa, x))) << name_of(isa);
+  for (int64_t t = 0; t < 9; ++t)
+    for (int64_t i = 0; i < 23; ++i) x.values<float>()[static_cast<size_t>((t * 3 + 1) * 23 + i)] *= 100;  // sequence 1
+  const Tensor after = run(true, isa_cap(), x);
+  const int64_t hidden = 37, rows = before.elements() / hidden;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < hidden && r % 3 != 1; ++i)
+      ASSERT_EQ(before.values<float>()[static_cast<size_t>(r * hidden + i)], after.values<float>()[static_cast<size_t>(r * hidden + i)]) << r;
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Cell,
                          testing::Combine(testing::Values("LSTM", "GRU", "RNN"),
                                           testing::Values("forward", "bidirectional")));

@@ -1,5 +1,5 @@
-// LSTM, GRU and RNN with weights as codes: the input is quantized once for all steps, the hidden state at every step, both
-// by their own range at run time; gates are computed in float.
+// LSTM, GRU and RNN with weights as codes: the input is quantized once for all steps, with one range for all of it or one for
+// each step of each sequence (per row), the hidden state at every step of each sequence; gates are computed in float.
 #include "kernels/elementwise/select.hpp"
 #include "ops/recurrent.hpp"
 #include "runtime/dynamic.hpp"
@@ -8,10 +8,13 @@
 namespace bitwright {
 namespace {
 
-/// Activations as codes, and what they mean.
+/// Rows of activations as codes, and what they mean: one scale and zero point for all, or one per row.
 struct Quantized {
-  const uint8_t* codes;
-  Affine q;
+  std::vector<uint8_t> codes;
+  std::vector<float> scale;
+  std::vector<int32_t> zero;
+
+  int64_t parameters() const { return std::ssize(scale); }
 };
 
 /// Part of a weight matrix, [k, n], with a scale per column.
@@ -21,11 +24,13 @@ struct Product {
 
   /// y[rows, n] = x[rows, k] * weights.
   void run(const Quantized& x, int64_t rows, float* y) const {
+    const bool per_row = x.parameters() > 1;
     MatMulArgs args = weights.args(rows);
-    args.a = x.codes;
-    args.a_zero = x.q.zero;
+    args.a = x.codes.data();
+    args.row_zero = per_row ? x.zero.data() : nullptr;
+    args.a_zero = per_row ? 0 : x.zero[0];
     args.out = {.type = DType::f32, .data = y, .stride = weights.n()};
-    args.out.dequantize = {scale.data(), &x.q.scale, 0, nullptr};
+    args.out.dequantize = {scale.data(), x.scale.data(), per_row ? 1 : 0, nullptr};
     weights.row().kernel(args, 0, rows);
   }
 };
@@ -33,33 +38,41 @@ struct Product {
 class DynamicProducts : public CellProducts {
  public:
   int64_t inputs = 0, hidden = 0, parts = 1;
+  bool per_row = false;
   std::vector<Product> input_products;      // per direction
   std::vector<Product> recurrent_products;  // per direction and part: the gates that a step computes together
   ElementwiseKernel<RangeArgs> range = nullptr;
   ElementwiseKernel<QuantizeArgs> quantize = nullptr;
 
   void input(int64_t direction, const float* x, int64_t rows, float* y) const override {
-    input_products[static_cast<size_t>(direction)].run(quantized(x, rows * inputs), rows, y);
+    if (rows == 0) return;
+    const auto& product = input_products[static_cast<size_t>(direction)];
+    product.run(per_row ? quantized(x, rows, inputs) : quantized(x, 1, rows * inputs), rows, y);
   }
   void recurrent(int64_t direction, int64_t first, int64_t count, const float* h, float* y) const override {
     const Product& product = recurrent_products[static_cast<size_t>(direction * parts + (first > 0))];
     BW_CHECK(product.weights.n() == count * hidden);
     thread_local std::vector<float> sums;
     sums.resize(static_cast<size_t>(count * hidden));
-    product.run(quantized(h, hidden), 1, sums.data());
+    product.run(quantized(h, 1, hidden), 1, sums.data());
     for (size_t i = 0; i < sums.size(); ++i) y[i] += sums[i];
   }
 
  private:
-  /// One range for all of x; valid until the thread's next call.
-  Quantized quantized(const float* x, int64_t elements) const {
-    thread_local std::vector<uint8_t> codes;
-    codes.resize(static_cast<size_t>(elements));
-    float lo = 0, hi = 0;
-    range({x, &lo, &hi}, 0, elements);
-    const Affine q = dynamic_codes(lo, hi);
-    quantize({x, codes.data(), DType::u8, q, 0, 255}, 0, elements);
-    return {codes.data(), q};
+  /// A range for each row of x; valid until the thread's next call.
+  const Quantized& quantized(const float* x, int64_t rows, int64_t length) const {
+    thread_local Quantized made;
+    made.codes.resize(static_cast<size_t>(rows * length));
+    made.scale.resize(static_cast<size_t>(rows));
+    made.zero.resize(static_cast<size_t>(rows));
+    for (int64_t r = 0; r < rows; ++r) {
+      float lo = 0, hi = 0;
+      range({x + r * length, &lo, &hi}, 0, length);
+      const Affine q = dynamic_codes(lo, hi);
+      quantize({x + r * length, made.codes.data() + r * length, DType::u8, q, 0, 255}, 0, length);
+      made.scale[static_cast<size_t>(r)] = q.scale, made.zero[static_cast<size_t>(r)] = q.zero;
+    }
+    return made;
   }
 };
 
@@ -121,6 +134,7 @@ Reason lower_recurrent(Lowering& lowering, const Node& node) {
   const auto products = lowering.shared(node, "products", [&] {
     DynamicProducts made;
     made.inputs = w.codes.dim(2), made.hidden = r.codes.dim(2);
+    made.per_row = entry->per_row;
     const std::vector<int64_t> parts = gates_of_parts(node, columns / made.hidden);
     made.parts = std::ssize(parts);
     for (int64_t d = 0; d < directions; ++d) {
@@ -141,7 +155,8 @@ Reason lower_recurrent(Lowering& lowering, const Node& node) {
     if (i == 1 || i == 2) {  // only their shapes are read
       inputs.push_back(lowering.make_constant(Tensor::described(DType::f32, (i == 1 ? w : r).codes.shape())));
     } else {
-      inputs.push_back(node.inputs[i] == ValueId::none ? kNoBuffer : lowering.floats(node, i));
+      const bool given = node.inputs[i] != ValueId::none;
+      inputs.push_back(!given ? kNoBuffer : i == 0 ? lowering.before_entry(node, i, Order::plain) : lowering.floats(node, i));
     }
   }
   for (const ValueId id : node.outputs) {
