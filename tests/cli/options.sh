@@ -47,6 +47,10 @@ expect 2 "bitwright: --seconds: must not be below 0" bench "$mlp" --seconds -1
 "$program" bench "$mlp" --seconds 0 --target integer >out.txt 2>err.txt
 [ "$(cat err.txt)" = "note: $mlp is not quantized: the integer target computes it in float" ] || complain "bench --target integer: $(cat err.txt)"
 
+expect 2 "bitwright: --bits belongs to explain qparams" explain bits 5 --bits 4
+expect 2 "bitwright: --type belongs to explain bits" explain qparams 5 6 --type int8
+expect 2 "bitwright: --data belongs to explain layer" explain formats --data $data
+
 # Words and formats that cannot be
 idle "--mode is 'dynamc', it must be one of static, dynamic, weight-only" --dry-run --mode dynamc
 refuses 2 "there is no operator 'Gem'; did you mean 'Gemm'\?" quantize "$mlp" --dry-run --operators Gem

@@ -24,10 +24,21 @@ namespace {
 
 const Topic* const kTopics[] = {&kTopicBits, &kTopicQParams, &kTopicLayer, &kTopicData, &kTopicFormats, &kTopicChoices, &kTopicPresets, &kTopicPasses};
 
+void check_options(const ExplainArgs& args) {
+  const auto belongs = [&](const char* option, bool given, std::string_view topic) {
+    if (given && args.topic != topic) fail(ErrorCode::usage, option, " belongs to explain ", topic);
+  };
+  belongs("--type", !args.type.empty(), kTopicBits.name);
+  belongs("--mode", !args.mode.empty(), kTopicQParams.name);
+  belongs("--bits", args.bits > 0, kTopicQParams.name);
+  belongs("--data", args.data.given(), kTopicLayer.name);
+  args.data.check();
+}
+
 void run_explain(const ExplainArgs& args, const Context& c) {
   std::vector<std::string> names;
   for (const Topic* topic : kTopics) {
-    if (topic->name == args.topic) return topic->explain(args, c);
+    if (topic->name == args.topic) return check_options(args), topic->explain(args, c);
     names.emplace_back(topic->name);
   }
   const std::string near = nearest(args.topic, names);
@@ -39,9 +50,9 @@ Action declare(Options& o) {
   auto args = std::make_shared<ExplainArgs>();
   o.positional("TOPIC", args->topic, "what to explain, see below");
   o.list("WORDS", args->words, "numbers, separated by commas or spaces, or what the topic wants");
-  o.option("--type", args->type, "bits: float32, fp16, bf16, float64, int8, uint4, ...");
-  o.option("--mode", args->mode, "qparams: normal, clip, affine, symmetric or restricted");
-  o.option("--bits", args->bits, "qparams: width of the codes, 2 to 16");
+  o.option("--type", args->type, "bits: float32 (default), fp16, bf16, float64, int8, uint4, ...");
+  o.option("--mode", args->mode, "qparams: normal (default), clip, affine, symmetric or restricted");
+  o.count("--bits", args->bits, "qparams: width of the codes, 2 to 16 (default: 8)");
   args->data.declare(o, "layer: what runs through it");
   std::string topics = "Topics:\n";
   for (const Topic* topic : kTopics)

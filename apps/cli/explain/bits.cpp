@@ -64,14 +64,15 @@ Facts integer_facts(double value, const Format& format) {
 }
 
 void explain_bits(const ExplainArgs& args, const Context& c) {
+  const std::string type = args.type.empty() ? "float32" : args.type;
   const FloatLayout* layout = nullptr;
   for (const FloatLayout& f : kFloats)
-    if (f.name == args.type) layout = &f;
+    if (f.name == type) layout = &f;
   DocumentList list;
   for (const double value : numbers(args)) {
-    const Facts facts = layout ? float_facts(value, *layout) : integer_facts(value, format_named(args.type));
-    Document document = Document().set("number", value).set("type", args.type);
-    std::string text = str(value, " as ", args.type, "\n");
+    const Facts facts = layout ? float_facts(value, *layout) : integer_facts(value, format_named(type));
+    Document document = Document().set("number", value).set("type", type);
+    std::string text = str(value, " as ", type, "\n");
     for (const auto& [name, fact] : facts) {
       text += name + std::string(9 - name.size(), ' ') + fact + "\n";
       document.set(name, fact);

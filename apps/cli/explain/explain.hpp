@@ -7,9 +7,9 @@
 namespace bitwright::cli {
 
 struct ExplainArgs {
-  std::string topic, type = "float32", mode = "normal";
+  std::string topic, type, mode;  // of bits, of qparams; empty: not given
   std::vector<std::string> words;  // after the topic
-  int64_t bits = 8;
+  int64_t bits = 0;                // likewise
   DataArgs data;
 };
 

@@ -67,13 +67,14 @@ double mean_squared_error(const Tensor& a, const Tensor& b) {
 }
 
 void explain_qparams(const ExplainArgs& args, const Context& c) {
-  const Way& way = way_named(args.mode);
+  const Way& way = way_named(args.mode.empty() ? "normal" : args.mode);
+  const int64_t bits = args.bits > 0 ? args.bits : 8;
   std::vector<float> values;
   for (const double value : numbers(args)) values.push_back(static_cast<float>(value));
-  if (args.bits < 2 || args.bits > 16) fail(ErrorCode::usage, "--bits is ", args.bits, ", it must lie between 2 and 16");
+  if (bits < 2 || bits > 16) fail(ErrorCode::usage, "--bits is ", bits, ", it must lie between 2 and 16");
   const Tensor x = Tensor::of<float>({static_cast<int64_t>(values.size())}, values);
   const bool taught = way.name == "normal" || way.name == "clip";
-  const Outcome o = taught ? course(x, way.name == "clip" ? Mode::clip : Mode::normal, static_cast<int>(args.bits)) : in_use(x, way, args.bits);
+  const Outcome o = taught ? course(x, way.name == "clip" ? Mode::clip : Mode::normal, static_cast<int>(bits)) : in_use(x, way, bits);
   const double error = mean_squared_error(x, o.back);
   if (c.json) {
     DocumentList codes, back;
