@@ -175,7 +175,7 @@ Model load(const std::string& path) {
   model = fold(std::move(model), &report);
   for (const std::string& kept : report.kept) model.info.notes.push_back(kept);
   // A table knows Swish as one operator, opsets before 24 as two.
-  if (!model.quantization.empty()) model = run_pass("fuse_silu", std::move(model));
+  if (!model.quantization.empty()) model = run_pass("dead_code", run_pass("fuse_silu", std::move(model)));
   const bool stateless = model.info.metadata.erase(kStateKey) > 0;
   if (model.graph.state.empty() && !stateless) find_state(model.graph);
   return model;

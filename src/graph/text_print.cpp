@@ -23,7 +23,7 @@ std::string quoted(std::string_view text) {
 
 bool plain_word(std::string_view name) {
   static const std::string_view kKeywords[] = {"_", "input", "output", "const", "graph", "at"};
-  if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0]))) return false;
+  if (name.empty() || name[0] == '.' || std::isdigit(static_cast<unsigned char>(name[0]))) return false;  // else a number
   if (std::find(std::begin(kKeywords), std::end(kKeywords), name) != std::end(kKeywords)) return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '/';

@@ -18,6 +18,7 @@ const std::vector<LoweringRule>& all_rules() {
 #define BW_ITEM(stem) add(lowerings_##stem());
 #include "runtime_lower.inc"
 #undef BW_ITEM
+    std::stable_sort(made.begin(), made.end(), [](const LoweringRule& a, const LoweringRule& b) { return a.stage < b.stage; });
     return made;
   }();
   return rules;

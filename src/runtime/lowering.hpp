@@ -163,9 +163,13 @@ class Lowering {
   std::unordered_set<ValueId> tapped_;
 };
 
+/// Rules are asked stage by stage, within a stage in the order of their files: codes before floats.
+enum class Stage : uint8_t { before_all, codes, floats };
+
 struct LoweringRule {
   std::string_view op;  // "" domain; "*": asked for every operator
   Reason (*lower)(Lowering& lowering, const Node& node);
+  Stage stage = Stage::codes;
 };
 
 /// The rules for an operator, in the order they are asked.

@@ -46,6 +46,11 @@ std::string error_of(const std::string& text) {
   return "";
 }
 
+TEST(Text, NamesThatLookLikeNumbersAreQuoted) {
+  const std::string text = print(parse_model("graph \"g\" {\n input \".5x\": f32[2]\n y: f32[2] = Relu(\".5x\")\n output y\n}"));
+  EXPECT_EQ(print(parse_model(text)), text);
+}
+
 TEST(Text, ErrorsNameTheLine) {
   EXPECT_EQ(error_of("graph \"g\" {\n y = Relu(x)\n}"), "line 2: nothing makes 'x'");
   EXPECT_EQ(error_of("graph \"g\" {\n input x: f3\n}"), "line 3: 'f3' is no element type");

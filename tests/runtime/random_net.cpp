@@ -232,8 +232,15 @@ void RandomNet::combine() {
       return;
     }
   if (chance(0.2)) return void(add(op, {now_.id, now_.id}, {}, To::own_grid));
+  if (shape().size() == 4 && chance(0.3)) {  // the gate of squeeze and excite
+    const ValueId whole = now_.id;
+    add("GlobalAveragePool", {whole}, {}, To::own_grid);
+    add(op, chance(0.7) ? std::vector{whole, now_.id} : std::vector{now_.id, whole}, {}, To::own_grid);
+    return;
+  }
   Shape small(shape().size(), 1);
   if (chance(0.5)) small[1] = shape()[1];
+  if (chance(0.2)) small = {shape().back()};  // a row that repeats
   const Tensor values = noise(small, 1);
   const bool first = chance(0.3);
   const ValueId k = constant(values);

@@ -140,7 +140,7 @@ Reason lower_unfused(Lowering& lowering, const Node& node) {
   return {};
 }
 
-const LoweringRule kRules[] = {{"*", lower_unfused}};
+const LoweringRule kRules[] = {{"*", lower_unfused, Stage::before_all}};
 
 }  // namespace
 

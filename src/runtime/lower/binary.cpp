@@ -1,16 +1,27 @@
-// Add and Mul of two quantized tensors of one shape, or where one is a single number, in one pass over codes. Profile `ort`
+// Add and Mul of two quantized tensors in one pass over codes: of one shape, with a single number, with a row that repeats
+// (a bias, [T, H] + [H]) or with one number per channel of an image (the gate of squeeze and excite). Profile `ort`
 // computes 8-bit codes as ONNX Runtime does (docs Q15). Other profiles, wider codes and other broadcasts form real values
 // in float, combine and round them.
+#include <cstring>
+
 #include "kernels/elementwise/select.hpp"
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
 namespace {
 
+/// How the smaller operand is read. The result is `blocks` times `rows` times `length` elements; in block b every row reads
+/// the operand's elements from (b % distinct) * length on.
+struct Repeat {
+  int64_t blocks = 1, rows = 1, length = 0, distinct = 1;
+};
+
 class BinaryStep : public Step {
  public:
   BinaryArgs args;
   ElementwiseKernel<BinaryArgs> kernel = nullptr;
+  std::optional<Repeat> repeat;  // of operand `repeated`
+  size_t repeated = 1;
 
   void run(StepContext& context) const override {
     BinaryArgs mine = args;
@@ -18,8 +29,49 @@ class BinaryStep : public Step {
     mine.b = context.at(reads[1]).raw();
     Tensor& dst = context.at(writes[0]);
     mine.dst = dst.raw();
-    constexpr int64_t kGrain = 1 << 15;
-    context.rows(dst.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+    if (repeat) {
+      run_rows(context, mine);
+    } else {
+      context.rows(dst.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+    }
+  }
+
+  /// Short rows are repeated in scratch memory, so that one call has something to do.
+  int64_t rows_together() const { return std::clamp<int64_t>(kTogether / std::max<int64_t>(1, repeat->length), 1, repeat->rows); }
+  int64_t scratch_needed() const { return rows_together() * repeat->length * size_of(repeated); }
+
+ private:
+  static constexpr int64_t kGrain = 1 << 15, kTogether = 1 << 11;
+
+  int64_t size_of(size_t operand) const { return bits_of(operand == 0 ? args.a_type : args.b_type) / 8; }
+
+  void run_rows(StepContext& context, const BinaryArgs& whole) const {
+    const int64_t together = rows_together(), groups = (repeat->rows + together - 1) / together;
+    const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, together * repeat->length));
+    context.rows(repeat->blocks * groups, grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      for (int64_t held = -1; begin < end; ++begin) {
+        const int64_t block = begin / groups, row = begin % groups * together;
+        if (held != block) fill(held = block, whole, scratch);
+        run_group(whole, block * repeat->rows + row, std::min(together, repeat->rows - row), scratch);
+      }
+    });
+  }
+
+  void fill(int64_t block, const BinaryArgs& whole, std::byte* scratch) const {
+    const int64_t bytes = repeat->length * size_of(repeated);
+    const auto* from = static_cast<const std::byte*>(repeated == 0 ? whole.a : whole.b) + block % repeat->distinct * bytes;
+    for (int64_t i = 0; i < rows_together(); ++i) std::memcpy(scratch + i * bytes, from, static_cast<size_t>(bytes));
+  }
+
+  void run_group(BinaryArgs part, int64_t row, int64_t rows, const std::byte* scratch) const {
+    const int64_t first = row * repeat->length;
+    const auto advanced = [&](const void* p, size_t operand) -> const void* {
+      return operand == repeated ? scratch : static_cast<const std::byte*>(p) + first * size_of(operand);
+    };
+    part.a = advanced(part.a, 0);
+    part.b = advanced(part.b, 1);
+    part.dst = static_cast<std::byte*>(part.dst) + first * (bits_of(args.dst_type) / 8);
+    kernel(part, 0, rows * repeat->length);
   }
 };
 
@@ -32,32 +84,79 @@ ElementwiseChoice<BinaryArgs> choose(BinaryArgs& args, bool add, bool as_onnxrun
   return select_elementwise(add ? table.add : table.mul, true, cap);
 }
 
-Reason lower_binary(Lowering& lowering, const Node& node) {
+/// [H] of [T, H]: the whole operand again and again, but for leading ones the last dimensions of the result.
+std::optional<Repeat> repeated_rows(const Shape& small, const Shape& shape) {
+  const auto from = std::find_if(small.begin(), small.end(), [](int64_t extent) { return extent != 1; });
+  const std::span<const int64_t> row(from, small.end()), whole(shape);
+  if (row.empty() || row.size() > whole.size() || elements_of(row) == 0) return {};
+  const auto rows = whole.first(whole.size() - row.size());
+  if (!std::equal(row.begin(), row.end(), whole.end() - (small.end() - from))) return {};
+  return Repeat{1, elements_of(rows), elements_of(row), 1};
+}
+
+/// [N, C, 1, 1] or [C, 1, 1] of [N, C, H, W]: one number for all of a plane; channels last one row of C for all pixels.
+std::optional<Repeat> repeated_planes(Shape small, const Shape& shape, Order order) {
+  if (small.size() > shape.size()) return {};
+  small.insert(small.begin(), shape.size() - small.size(), 1);
+  const size_t axis = order == Order::channels_last ? 2 : static_cast<size_t>(
+      std::find_if(small.rbegin(), small.rend(), [](int64_t extent) { return extent != 1; }).base() - small.begin());
+  const std::span<const int64_t> whole(shape), kept(small.data(), axis);
+  const auto differs = std::mismatch(kept.rbegin(), kept.rend(), whole.first(axis).rbegin()).first;
+  if (axis == 0 || !std::all_of(small.begin() + static_cast<int64_t>(axis), small.end(), [](int64_t e) { return e == 1; })) return {};
+  if (!std::all_of(differs, kept.rend(), [](int64_t extent) { return extent == 1; })) return {};
+  const int64_t plane = elements_of(whole.subspan(axis)), outer = elements_of(whole.first(axis)), elements = elements_of(small);
+  if (order == Order::plain) return Repeat{outer, plane, 1, elements};
+  if (small[1] != shape[1]) return {};
+  return Repeat{shape[0], plane, shape[1], small[0]};
+}
+
+/// Which operand is read first, in which layout, and how the smaller one repeats.
+struct Arrangement {
+  size_t first = 0;
+  Order order = Order::plain;
+  std::optional<Repeat> repeat;
+  bool single = false;  // the second is one number
+};
+
+std::variant<Arrangement, std::string> arrange(Lowering& lowering, const Node& node) {
   const Shape& shape = lowering.known(node.output())->shape();
-  const int64_t count = lowering.known(node.output())->elements();
-  const auto single = [&](size_t i) { return lowering.known(node.input(i))->elements() == 1; };
-  for (size_t i = 0; i < 2; ++i) {
-    if (!lowering.input_grid(node, i)) return str("input ", i, " is float");
-    if (!single(i) && lowering.known(node.input(i))->shape() != shape)
-      return str("broadcasts ", to_string(lowering.known(node.input(0))->shape()), " and ",
-                 to_string(lowering.known(node.input(1))->shape()));
+  const auto shape_of = [&](size_t i) -> const Shape& { return lowering.known(node.input(i))->shape(); };
+  const auto last = [&](size_t i) { return shape.size() >= 3 && lowering.prefers_channels_last(node, i); };
+  if (shape_of(0) == shape && shape_of(1) == shape)
+    return Arrangement{0, last(0) || last(1) ? Order::channels_last : Order::plain, {}, false};
+  const size_t full = shape_of(0) == shape ? 0 : 1, small = 1 - full;
+  if (shape_of(full) == shape && elements_of(shape) > 0) {
+    const Order order = last(full) ? Order::channels_last : Order::plain;
+    if (elements_of(shape_of(small)) == 1) return Arrangement{full, order, {}, true};
+    if (const auto repeat = repeated_planes(shape_of(small), shape, order)) return Arrangement{full, order, repeat, false};
+    if (const auto repeat = repeated_rows(shape_of(small), shape)) return Arrangement{0, Order::plain, repeat, false};
   }
+  return str("broadcasts ", to_string(shape_of(0)), " and ", to_string(shape_of(1)));
+}
+
+Reason lower_binary(Lowering& lowering, const Node& node) {
+  for (size_t i = 0; i < 2; ++i)
+    if (!lowering.input_grid(node, i)) return str("input ", i, " is float");
+  const auto arranged = arrange(lowering, node);
+  if (const auto* reason = std::get_if<std::string>(&arranged)) return *reason;
+  const Arrangement& how = std::get<Arrangement>(arranged);
   const Lowering::Tail tail = lowering.clamp_tail(node.output());
   const auto qy = lowering.output_grid(tail.value);
   if (!qy) return "its result is float";
-  const size_t first = single(0) && !single(1) ? 1 : 0, second = 1 - first;  // set_add: a single number comes second
+  const Shape& shape = lowering.known(node.output())->shape();
+  const int64_t count = elements_of(shape);
+  const size_t first = how.first, second = 1 - first;
   const auto qa = *lowering.input_grid(node, first), qb = *lowering.input_grid(node, second);
 
-  // Keep the images' layout: no reordering between residual blocks.
-  const bool last = shape.size() >= 3 && !single(0) && !single(1) &&
-                    (lowering.prefers_channels_last(node, 0) || lowering.prefers_channels_last(node, 1));
-  const Order order = last ? Order::channels_last : Order::plain;
   auto step = std::make_unique<BinaryStep>();
   step->args.qa = affine(qa), step->args.qb = affine(qb), step->args.qy = affine(*qy);
   step->args.a_type = qa.type, step->args.b_type = qb.type, step->args.dst_type = qy->type;
-  step->args.b_step = single(second) && count != 1 ? 0 : 1;
+  step->args.b_step = how.single && count != 1 ? 0 : 1;
   step->args.lo = std::max(qy->lo, qy->code(tail.lo));
   step->args.hi = std::min(qy->hi, qy->code(tail.hi));
+  step->repeat = how.repeat;
+  step->repeated = lowering.known(node.input(first))->shape() == shape ? 1 : 0;
+  if (step->repeat) step->scratch_bytes = step->scratch_needed();
   const bool u8 = qa.type == DType::u8 && qb.type == DType::u8 && qy->type == DType::u8;
   const auto choice = choose(step->args, node.is("Add"), u8 && lowering.table().profile == Profile::ort,
                              lowering.simulated() ? Isa::ref : lowering.options().isa);
@@ -66,12 +165,17 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = choice.row->name;
   step->info.bytes = lowering.known(node.input(0))->elements() + lowering.known(node.input(1))->elements() + count;
-  step->reads = {lowering.codes(node, first, order), lowering.codes(node, second, order)};
-  const BufferId out = lowering.make(qy->type, last ? channels_last_shape(shape) : shape);
+  // Where the larger operand lies channels last, the smaller lies alike in both orders: only its channels are more than 1.
+  const auto read = [&](size_t i) {
+    if (how.order == Order::plain || lowering.known(node.input(i))->shape() == shape) return lowering.codes(node, i, how.order);
+    return lowering.codes(node, i, lowering.prefers_channels_last(node, i) ? Order::channels_last : Order::plain);
+  };
+  step->reads = {read(first), read(second)};
+  const BufferId out = lowering.make(qy->type, how.order == Order::channels_last ? channels_last_shape(shape) : shape);
   step->writes = {out};
   lowering.add(std::move(step));
   lowering.absorb(tail);
-  lowering.define_codes(tail.value, out, order);
+  lowering.define_codes(tail.value, out, how.order);
   return {};
 }
 

@@ -37,7 +37,7 @@ Reason lower_in_order(Lowering& lowering, const Node& node) {
   return {};
 }
 
-const LoweringRule kRules[] = {{"*", lower_in_order}};
+const LoweringRule kRules[] = {{"*", lower_in_order, Stage::floats}};
 
 }  // namespace
 

@@ -177,7 +177,7 @@ Reason lower_conv(Lowering&, const Node&) { return ""; }
 
 #endif
 
-const LoweringRule kRules[] = {{"Conv", lower_conv}};
+const LoweringRule kRules[] = {{"Conv", lower_conv, Stage::floats}};
 
 }  // namespace
 

@@ -100,7 +100,7 @@ Reason lower_product(Lowering&, const Node&) { return ""; }
 
 #endif
 
-const LoweringRule kRules[] = {{"MatMul", lower_product}, {"Gemm", lower_product}};
+const LoweringRule kRules[] = {{"MatMul", lower_product, Stage::floats}, {"Gemm", lower_product, Stage::floats}};
 
 }  // namespace
 
