@@ -42,30 +42,35 @@ int32_t bias_code(float bias, float scale) {
   return static_cast<int32_t>(std::min(std::max(v, -2147483648.0), 2147483647.0));
 }
 
+/// Whether the codes of the entry count in steps of `scale`, from 0.
+bool counts_in(const Entry& entry, const std::vector<float>& scale) {
+  if (entry.chain.empty()) return true;
+  const Grid& grid = entry.chain[0];
+  for (int64_t i = 0; i < grid.zero.elements(); ++i)
+    if (value_as_double(grid.zero, i) != 0) return false;
+  return per_channel<float>(grid.scale, std::ssize(scale), 1.0f) == scale;
+}
+
 std::string read_bias(const Lowering& lowering, const Node& node, size_t input, Linear& linear) {
   if (node.input(input) == ValueId::none) return {};
   const Entry* entry = lowering.input_entry(node, input);
   const Tensor* constant = lowering.constant(node.input(input));
   if (!constant || constant->elements() != linear.channels) return "its bias is not one constant per output";
-  if (!entry) {
-    const Tensor values = to_f32(*constant);
+  std::vector<float> scale(static_cast<size_t>(linear.channels));
+  for (size_t c = 0; c < scale.size(); ++c) scale[c] = linear.src.scale * linear.weight_scale[c];
+  // ONNX Runtime's session counts a float bias in steps of sx * sw where it fuses the layer.
+  const bool counted = !entry && linear.dst && lowering.options().target == Target::onnxruntime;
+  if (!counted && (!entry || !counts_in(*entry, scale))) {
+    if (!lowering.has_constant(node, input)) return "its bias has another scale than input times weights, and no codes";
+    const Tensor values = to_f32(lowering.constant_floats(node, input));
     linear.float_bias.assign(values.values<float>().begin(), values.values<float>().end());
     return {};
   }
-  std::vector<float> scale(static_cast<size_t>(linear.channels));
-  for (size_t c = 0; c < scale.size(); ++c) scale[c] = linear.src.scale * linear.weight_scale[c];
   if (std::any_of(scale.begin(), scale.end(), [](float s) { return !(s > 0); })) return "its bias would have a scale of 0";
-  if (!entry->chain.empty()) {
-    const Tensor& zero = entry->chain[0].zero;
-    for (int64_t i = 0; i < zero.elements(); ++i)
-      if (value_as_double(zero, i) != 0) return "its bias has a zero point";
-    const auto given = per_channel<float>(entry->chain[0].scale, linear.channels, 1.0f);
-    if (given != scale) return "its bias has another scale than input times weights";
-  }
   linear.bias.resize(scale.size());
   for (size_t c = 0; c < scale.size(); ++c) {
     const auto i = static_cast<int64_t>(c);
-    linear.bias[c] = entry->codes.empty() ? bias_code(static_cast<float>(value_as_double(*constant, i)), scale[c])
+    linear.bias[c] = !entry || entry->codes.empty() ? bias_code(static_cast<float>(value_as_double(*constant, i)), scale[c])
                                           : static_cast<int32_t>(value_as_int(entry->codes, i));
   }
   return {};
@@ -101,9 +106,8 @@ std::variant<Linear, std::string> read_linear(const Lowering& lowering, const No
   if (!src) return "its input is float";
   linear.src = *src;
   if (std::string reason = read_weights(lowering, node, weight_input, axis, linear); !reason.empty()) return reason;
-  if (std::string reason = read_bias(lowering, node, bias_input, linear); !reason.empty()) return reason;
   read_tail(lowering, node, linear);
-  if (linear.dst && !linear.float_bias.empty()) return "its bias is float";
+  if (std::string reason = read_bias(lowering, node, bias_input, linear); !reason.empty()) return reason;
   return linear;
 }
 
@@ -113,6 +117,13 @@ void read_tail(const Lowering& lowering, const Node& node, Linear& linear) {
   if (linear.dst) return;
   linear.tail = {.value = node.output()};
   linear.dst = lowering.output_grid(node.output());
+}
+
+EngineGrid Linear::clamped_dst() const {
+  EngineGrid grid = *dst;
+  grid.lo = std::max(grid.lo, dst->code(tail.lo));
+  grid.hi = std::min(grid.hi, dst->code(tail.hi));
+  return grid;
 }
 
 Output Leaving::output(void* data, int64_t stride) const {
@@ -133,21 +144,19 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
                      std::vector<std::string>& notes) {
   constexpr size_t kSlack = 64;  // vectors may be read past the last channel
   Leaving leaving;
-  if (!linear.dst) {
+  if (!linear.leaves_codes()) {
+    if (linear.dst) notes.push_back("its bias is float: the sums leave as float and become codes in a step of their own");
     for (const float scale : linear.weight_scale) leaving.scale.push_back(linear.src.scale * scale);
     leaving.scale.resize(leaving.scale.size() + kSlack);
     leaving.bias = linear.float_bias;
     if (!leaving.bias.empty()) leaving.bias.resize(leaving.bias.size() + kSlack);
     return leaving;
   }
-  const EngineGrid& dst = *linear.dst;
+  const EngineGrid dst = linear.clamped_dst();
   leaving.to_codes = true;
   leaving.type = dst.type;
   RequantizeSpec spec{.profile = kernel_profile(profile), .src_scale = linear.src.scale, .dst_scale = dst.scale,
                       .weight_scale = linear.weight_scale, .zero_point = dst.zero, .lo = dst.lo, .hi = dst.hi};
-  // A clamp before a monotone quantizer is a clamp of codes.
-  spec.lo = std::max(spec.lo, dst.code(linear.tail.lo));
-  spec.hi = std::min(spec.hi, dst.code(linear.tail.hi));
   leaving.requantize = plan_requantize(spec, reach);
   int64_t evaluations = 0;
   for (const ChannelProof& proof : leaving.requantize.proof) evaluations += proof.evaluations;
@@ -182,7 +191,7 @@ class CenterStep : public Step {
 class SimulatedLeaveStep : public Step {
  public:
   SimulatedLeaveStep(BufferId src, BufferId dst, const Linear& linear, Leaving leaving, int64_t channel_axis_from_end)
-      : linear_(linear), leaving_(std::move(leaving)), axis_(channel_axis_from_end) {
+      : linear_(linear), leaving_(std::move(leaving)), dst_(linear.dst ? linear.clamped_dst() : EngineGrid()), axis_(channel_axis_from_end) {
     info.kernel = "requantize (definition)";
     reads = {src};
     writes = {dst};
@@ -198,19 +207,22 @@ class SimulatedLeaveStep : public Step {
       const int64_t channel = static_cast<int64_t>(i) / inner % linear_.channels;
       const auto c = static_cast<size_t>(channel);
       const int64_t acc = static_cast<int64_t>(from[i]) + (linear_.bias.empty() ? 0 : linear_.bias[c]);
-      if (linear_.dst) {
-        const int32_t code = requantize_exact(out.requantize, acc, channel);
-        to[i] = static_cast<float>(code - linear_.dst->zero) * linear_.dst->scale;
+      if (linear_.leaves_codes()) {
+        to[i] = value(requantize_exact(out.requantize, acc, channel));
       } else {
-        to[i] = static_cast<float>(acc) * leaving_.scale[c];
-        if (!leaving_.bias.empty()) to[i] += leaving_.bias[c];
+        float real = static_cast<float>(acc) * leaving_.scale[c];
+        if (!leaving_.bias.empty()) real += leaving_.bias[c];
+        to[i] = linear_.dst ? value(dst_.code(real)) : real;
       }
     }
   }
 
  private:
+  float value(int32_t code) const { return static_cast<float>(code - dst_.zero) * dst_.scale; }
+
   Linear linear_;
   Leaving leaving_;
+  EngineGrid dst_;
   int64_t axis_;
 };
 
@@ -272,8 +284,13 @@ Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linea
 
 void define_linear(Lowering& lowering, const Node& node, const Linear& linear, BufferId buffer, Order order) {
   lowering.absorb(linear.tail);
-  if (linear.dst) return lowering.define_codes(linear.tail.value, buffer, order);
-  lowering.define_raw(node.output(), buffer, order);
+  if (linear.leaves_codes()) return lowering.define_codes(linear.tail.value, buffer, order);
+  if (!linear.dst) return lowering.define_raw(node.output(), buffer, order);
+  const EngineGrid grid = linear.clamped_dst();
+  const Shape& plain = lowering.known(node.output())->shape();
+  const BufferId codes = lowering.make(grid.type, order == Order::plain ? plain : channels_last_shape(plain));
+  lowering.add(quantize_step(buffer, codes, grid));
+  lowering.define_codes(linear.tail.value, codes, order);
 }
 
 }  // namespace bitwright

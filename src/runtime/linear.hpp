@@ -16,7 +16,7 @@ struct Linear {
   std::vector<int32_t> weight_zero;  // one per output channel
   bool has_weight_zero = false;
   std::vector<int32_t> bias;       // codes of scale fl32(sx * sw); empty: none
-  std::vector<float> float_bias;   // a bias that has no entry: only for float results
+  std::vector<float> float_bias;   // a bias that is no multiple of sx * sw: added to the sums as floats
   Lowering::Tail tail;             // where the result goes
   std::optional<EngineGrid> dst;   // of tail.value; none: float result
   int64_t channels = 0;
@@ -25,7 +25,11 @@ struct Linear {
   WeightCodes weight_codes(int64_t k_stride, int64_t column_stride) const {
     return {weights, 0, k_stride, column_stride, weight_zero, bias};
   }
-  DType out_type() const { return dst ? dst->type : DType::f32; }
+  /// The kernel leaves codes; otherwise floats, which a float bias asks for even where the result becomes codes afterwards.
+  bool leaves_codes() const { return dst && float_bias.empty(); }
+  DType out_type() const { return leaves_codes() ? dst->type : DType::f32; }
+  /// dst with the limits of the clamps on the way: a clamp before a monotone quantizer is a clamp of codes.
+  EngineGrid clamped_dst() const;
 };
 
 /// Rows of the matrices in x: the product of all extents but the last (which may be 0).

@@ -85,7 +85,7 @@ Reason lower_pair(Lowering& lowering, const Node& node) {
   args.a_type = a->type, args.b_type = b->type;
   args.a_zero = a->zero, args.b_zero = b->zero;
   args.wide = !fits_int32(reach);
-  const PairProblem problem{args.a_type, args.b_type, linear.dst ? linear.dst->type : DType::f32, !args.wide};
+  const PairProblem problem{args.a_type, args.b_type, linear.out_type(), !args.wide};
   const PairChoice choice = select_pair(problem, lowering.simulated() ? Isa::ref : lowering.options().isa);
   for (const Refusal& refusal : choice.refused) step->info.notes.push_back(str(refusal.kernel, ": ", refusal.reason));
   step->kernel = choice.row->kernel;
