@@ -130,6 +130,27 @@ TEST(Pool, CeilModeDropsAWindowThatStartsInThePadding) {
   expect_near(run_op("AveragePool", {x}, with_pad)[0], {1, 3, 2});  // the last window has 2 places inside the pads
 }
 
+// Values alone are found row by row, values with indices tap by tap.
+TEST(Pool, MaxPoolFindsTheSameWithAndWithoutIndices) {
+  const Shape shapes[] = {{2, 3, 17}, {2, 3, 9, 11}, {1, 2, 5, 6, 7}};
+  for (const Shape& shape : shapes)
+    for (const int64_t kernel : {1, 2, 3, 5})
+      for (const int64_t stride : {1, 2, 3})
+        for (const int64_t dilation : {1, 2})
+          for (const int64_t pad : {int64_t{0}, (kernel - 1) / 2})
+            for (const int64_t ceil : {0, 1}) {
+              const size_t rank = shape.size() - 2;
+              if ((kernel - 1) * dilation + 1 > shape[2] + 2 * pad) continue;
+              Tensor x = noise(shape, 1, 4);
+              x.values<float>()[3] = x.values<float>()[20] = NAN;
+              const std::map<std::string, Attribute> a = {{"kernel_shape", Ints(rank, kernel)}, {"strides", Ints(rank, stride)},
+                                                          {"dilations", Ints(rank, dilation)},  {"pads", Ints(2 * rank, pad)},
+                                                          {"ceil_mode", ceil}};
+              EXPECT_TRUE(identical(run_op("MaxPool", {x}, a)[0], run_op("MaxPool", {x}, a, 2)[0]))
+                  << to_string(shape) << " kernel " << kernel << " stride " << stride << " dilation " << dilation << " pad " << pad;
+            }
+}
+
 TEST(Pool, MaxPoolIndices) {
   const Tensor x = floats({1, 1, 2, 3}, {1, 5, 2, 7, 0, 7});
   const Attributes a = {{"kernel_shape", Ints{2, 2}}};

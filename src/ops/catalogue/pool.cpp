@@ -52,8 +52,50 @@ int64_t column_major(int64_t offset, const Window& w) {
   return (at[2] * w.in[1] + at[1]) * w.in[0] + at[0];
 }
 
+/// The positions of one output row for which a tap lies inside the input.
+struct Span {
+  int64_t begin, end;
+};
+Span inside(const Window& w, int64_t tap) {
+  const int64_t first = -w.source(2, 0, tap), stride = w.stride[2];  // source(v) = v * stride - first
+  const int64_t begin = first > 0 ? (first + stride - 1) / stride : 0, end = (w.in[2] - 1 + first + stride) / stride;
+  return {std::min(begin, w.out[2]), std::max<int64_t>(0, std::min(end, w.out[2]))};
+}
+
+/// One output row, tap by tap in the order of for_each_tap: the first tap inside the input is taken, a later one if larger. `x` is
+/// the plane, d and h the row.
+template <class T>
+void max_row(const Window& w, const T* x, int64_t d, int64_t h, T* y) {
+  std::fill_n(y, w.out[2], T());
+  bool first_row = true;
+  for (int64_t rows = 0; rows < w.kernel[0] * w.kernel[1]; ++rows) {
+    const int64_t from_d = w.source(0, d, rows / w.kernel[1]), from_h = w.source(1, h, rows % w.kernel[1]);
+    if (from_d < 0 || from_d >= w.in[0] || from_h < 0 || from_h >= w.in[1]) continue;
+    const T* row = x + (from_d * w.in[1] + from_h) * w.in[2];
+    int64_t taken = first_row ? w.out[2] : 0;  // from here on the row has a value
+    for (int64_t tap = 0; tap < w.kernel[2]; ++tap) {
+      const Span span = inside(w, tap);
+      const int64_t offset = w.source(2, 0, tap), stride = w.stride[2];
+      for (int64_t v = span.begin; v < std::min(taken, span.end); ++v) y[v] = row[v * stride + offset];
+      for (int64_t v = std::max(span.begin, taken); v < span.end; ++v) y[v] = row[v * stride + offset] > y[v] ? row[v * stride + offset] : y[v];
+      taken = std::min(taken, span.begin);
+    }
+    first_row = false;
+  }
+}
+
+template <class T>
+void max_pool_values(const OpContext& c, const Window& w, const T* x, int64_t planes, T* y) {
+  const int64_t rows = w.out[0] * w.out[1];
+  c.parallel(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(w.out_size(), 1)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * rows; i < end * rows; ++i)
+      max_row(w, x + i / rows * w.in_size(), i % rows / w.out[1], i % w.out[1], y + i * w.out[2]);
+  });
+}
+
 template <class T>
 void max_pool(const OpContext& c, const Window& w, const T* x, int64_t planes, T* y, int64_t* indices) {
+  if (!indices) return max_pool_values(c, w, x, planes, y);
   const bool columns = c.node().attr_int("storage_order", 0) != 0;
   c.parallel(planes, std::max<int64_t>(1, 16384 / std::max<int64_t>(w.out_size(), 1)), [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
@@ -65,7 +107,7 @@ void max_pool(const OpContext& c, const Window& w, const T* x, int64_t planes, T
         });
         const int64_t to = p * w.out_size() + at;
         y[to] = best < 0 ? T() : from[best];
-        if (indices) indices[to] = best < 0 ? -1 : p * w.in_size() + (columns ? column_major(best, w) : best);
+        indices[to] = best < 0 ? -1 : p * w.in_size() + (columns ? column_major(best, w) : best);
       }
     }
   });
