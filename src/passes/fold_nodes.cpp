@@ -1,6 +1,7 @@
 #include "passes/fold_nodes.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/op.hpp"
 #include "quant/pack.hpp"
@@ -74,6 +75,17 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
   return grid;
 }
 
+std::optional<std::pair<float, float>> float_limits(const Grid& grid) {
+  const Format* type = format_of(grid.format->storage);
+  const bool narrow = type && (grid.qmin != type->code_min || grid.qmax != type->code_max);
+  if (!narrow || bits_of(grid.format->storage) != 16 || grid.scale.elements() != 1 || grid.scale.dtype() != DType::f32) return {};
+  const int64_t zero = grid.zero.empty() ? 0 : value_as_int(grid.zero, 0);
+  const float scale = grid.scale.values<float>()[0];
+  const std::pair limits(static_cast<float>(grid.qmin - zero) * scale, static_cast<float>(grid.qmax - zero) * scale);
+  if (!std::isfinite(limits.first) || !std::isfinite(limits.second)) return {};
+  return limits;
+}
+
 bool same_chain(std::span<const Grid> a, std::span<const Grid> b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_grid);
 }
@@ -81,7 +93,7 @@ bool same_chain(std::span<const Grid> a, std::span<const Grid> b) {
 std::string note_of(const Entry& entry, const Grid& grid, bool constant) {
   const bool plain = format_of(grid.format->file) == grid.format && (constant || !is_packed(grid.format->file));
   const bool whole = grid.qmin == grid.format->code_min && grid.qmax == grid.format->code_max;
-  if (plain && (whole || !constant) && entry.tied == 0) return {};
+  if (plain && (whole || (!constant && !float_limits(grid))) && entry.tied == 0) return {};
   return str(grid.format->name, " ", grid.qmin, " ", grid.qmax, " tied ", entry.tied);
 }
 

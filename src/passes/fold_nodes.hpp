@@ -24,6 +24,11 @@ std::optional<Grid> grid_of(const Graph& graph, const Node& node, DType codes, s
 inline const std::string kNoteKey = "bitwright.quantization/";
 inline const std::string kProfileKey = "bitwright.profile";
 
+/// The floats that a grid's outermost codes stand for, where a Clip of floats before Q says what the codes' type does not:
+/// runtimes have no Clip of 16-bit codes. fl(fl(k s) / s) rounds to k for all |k| < 2^17, so Q of the clipped value is the
+/// clipped code. Nothing for grids that want no such Clip (8-bit codes, all codes of the type) or that cannot have it.
+std::optional<std::pair<float, float>> float_limits(const Grid& grid);
+
 bool same_chain(std::span<const Grid> a, std::span<const Grid> b);
 
 /// What ONNX nodes cannot say about an entry, as the text "int5 -15 15 tied 3".

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "passes/fold_steps.hpp"
+#include "passes/match.hpp"
 
 namespace bitwright {
 namespace {
@@ -47,6 +48,7 @@ class PairFolder {
   std::map<ValueId, Source> sources_;           // of every DQ output that may be folded
   std::map<ValueId, std::vector<Read>> reads_;  // by root
   std::set<ValueId> refused_;                   // DQ outputs that stay
+  std::set<ValueId> clipped_;                   // DQ outputs whose step begins with a Clip of floats
 
   void keep(const Node& node, std::string_view why) { keep_node(report_, node, why); }
 
@@ -66,9 +68,28 @@ class PairFolder {
       return {};
     }
     if (clip && !clip_range(*clip, *grid)) return {};
+    ValueId root = q->input(0);
+    if (const Node* before = clip ? nullptr : clip_of_floats(dq, *q, *grid)) {
+      root = before->input(0);
+      clipped_.insert(dq.output());
+    }
     GroupId tied = 0;
     apply_note(model_.info.metadata, dq.name, *grid, nullptr, tied);
-    return Source{q->input(0), {*grid}, tied, false};
+    return Source{root, {*grid}, tied, false};
+  }
+
+  /// The Clip that StepWriter put before Q because Q's codes are more than the grid's; the grid gets its range.
+  const Node* clip_of_floats(const Node& dq, const Node& q, Grid& grid) {
+    const auto text = model_.info.metadata.find(kNoteKey + dq.name);
+    const auto said = text == model_.info.metadata.end() ? std::nullopt : read_note(text->second);
+    const Node* clip = r_.producer(q.input(0));
+    if (!said || said->format->storage != grid.format->file || !clip || !clip->is("Clip")) return nullptr;
+    Grid narrow = grid;
+    narrow.qmin = said->qmin, narrow.qmax = said->qmax;
+    const auto limits = float_limits(narrow);
+    if (!limits || !is_scalar(r_, clip->input(1), limits->first, 0) || !is_scalar(r_, clip->input(2), limits->second, 0)) return nullptr;
+    grid = narrow;
+    return clip;
   }
 
   bool clip_range(const Node& clip, Grid& grid) {
@@ -96,6 +117,7 @@ class PairFolder {
   /// Builds sources_ and reads_; true if something had to be refused, then everything is to be found anew.
   bool find_pairs() {
     sources_.clear();
+    clipped_.clear();
     reads_.clear();
     const Graph& g = r_.graph();
     for (const Node& dq : g.nodes) {
@@ -139,6 +161,7 @@ class PairFolder {
     if (is_dequantize(node)) return source_of(node.output()) != nullptr;
     const bool quantizes = is_quantize(node) || node.is("DynamicQuantizeLinear");
     if (!quantizes && !node.is("Clip")) return false;
+    if (node.is("Clip") && clip_may_follow && begins_steps(node)) return true;
     bool read = false;
     for (const ValueId out : node.outputs)
       for (const Use& use : r_.readers(out)) {
@@ -148,6 +171,20 @@ class PairFolder {
         read = true;
       }
     return read;
+  }
+
+  /// A Clip of floats that all steps behind it begin with.
+  bool begins_steps(const Node& clip) {
+    const auto& quantizers = r_.readers(clip.output());
+    return !quantizers.empty() && std::all_of(quantizers.begin(), quantizers.end(), [&](const Use& use) {
+      const Node* q = use.node == NodeId::none || use.nested ? nullptr : r_.node(use.node);
+      if (!q || !is_quantize(*q) || use.index != 0) return false;
+      const auto& decoders = r_.readers(q->output());
+      return !decoders.empty() && std::all_of(decoders.begin(), decoders.end(), [&](const Use& read) {
+        const Node* dq = read.node == NodeId::none || read.nested ? nullptr : r_.node(read.node);
+        return dq && is_dequantize(*dq) && clipped_.count(dq->output()) && source_of(dq->output());
+      });
+    });
   }
 
   std::span<const Grid> chain_of(ValueId value) const {

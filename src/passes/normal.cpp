@@ -18,6 +18,23 @@ bool is_square(Rewriter& r, ValueId id, ValueId d) {
   return pow && pow->input(0) == d && is_scalar(r, pow->input(1), 2);
 }
 
+ValueId inverted_by(Rewriter& r, ValueId id) {
+  if (const Node* inverse = only_made_by(r, id, "Reciprocal")) return inverse->input(0);
+  const Node* div = only_made_by(r, id, "Div");
+  return div && is_scalar(r, div->input(0), 1) ? div->input(1) : ValueId::none;
+}
+
+ValueId deviation_squared_in(Rewriter& r, ValueId root) {
+  const Node* sqrt = only_made_by(r, root, "Sqrt");
+  const Node* add = sqrt ? only_made_by(r, sqrt->input(0), "Add") : nullptr;
+  for (size_t i = 0; add && i < add->inputs.size(); ++i) {
+    const ValueId square = last_axis_mean(r, add->inputs[i], true);
+    const Node* node = square == ValueId::none ? nullptr : r.producer(square);
+    if (node && !node->inputs.empty()) return node->input(0);
+  }
+  return ValueId::none;
+}
+
 std::optional<float> root_mean_square(Rewriter& r, ValueId id, ValueId d) {
   const Node* root = only_made_by(r, id, "Sqrt");
   const Node* add = root ? only_made_by(r, root->input(0), "Add") : nullptr;
@@ -38,10 +55,7 @@ Normalised normalised_by(Rewriter& r, const Node& node) {
   }
   if (!node.is("Mul")) return {};
   for (size_t i = 0; i < 2; ++i) {
-    const Node* inverse = only_made_by(r, node.inputs[i], "Reciprocal");
-    ValueId root = inverse ? inverse->input(0) : ValueId::none;
-    if (!inverse)
-      if (const Node* div = only_made_by(r, node.inputs[i], "Div"); div && is_scalar(r, div->input(0), 1)) root = div->input(1);
+    const ValueId root = inverted_by(r, node.inputs[i]);
     if (root == ValueId::none) continue;
     if (const auto epsilon = root_mean_square(r, root, node.inputs[1 - i])) return {node.inputs[1 - i], *epsilon};
   }

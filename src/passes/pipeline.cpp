@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ops/infer.hpp"
 #include "passes/pass.hpp"
 
 namespace bitwright {
@@ -96,6 +97,7 @@ Model simplify(Model model, const PassOptions& options, std::vector<PassRun>* ru
   for (const std::string& name : options.off) pass_named(name);
   model.graph = model.graph.clone();
   model = inline_branches(std::move(model), options, runs);
+  infer_shapes(model.graph);  // passes ask for ranks
   for (const Stage& stage : kPipeline)
     if (options.fuse || !stage.fusion) model = run_pass(stage.pass, std::move(model), options, runs);
   return model;

@@ -37,9 +37,11 @@ ValueId StepWriter::write(ValueId value, const Entry& entry, std::optional<Value
     if (grid.zero.empty()) grid.zero = zero_tensor(*grid.format, grid.scale.shape(), std::vector<int32_t>(static_cast<size_t>(grid.scale.elements())));
     const ValueId scale = r_.add_constant(stem + "_scale", grid.scale);
     const ValueId zero = r_.add_constant(stem + "_zero_point", pack_if(grid.zero, file));
+    const auto limits = float_limits(grid);
+    if (limits) value = write_float_clip(value, *limits, stem);
     ValueId codes = r_.add_value(stem + "_quantized", file);
     set_layout(r_.add("QuantizeLinear", {value, scale, zero}, {codes}, names_.unique(stem + "_QuantizeLinear")), grid.layout);
-    if (!whole) codes = write_clip(codes, grid, stem);
+    if (!whole && !limits) codes = write_clip(codes, grid, stem);
     const bool last = i + 1 == entry.chain.size();
     const ValueId result = last && end ? *end : r_.add_value(stem + "_dequantized", DType::f32);
     Node& dq = r_.add("DequantizeLinear", {codes, scale, zero}, {result}, names_.unique(stem + "_DequantizeLinear"));
@@ -56,6 +58,14 @@ ValueId StepWriter::write_clip(ValueId codes, const Grid& grid, const std::strin
   };
   const ValueId clipped = r_.add_value(stem + "_clipped", grid.format->storage);
   r_.add("Clip", {codes, limit(grid.qmin, "_code_min"), limit(grid.qmax, "_code_max")}, {clipped}, names_.unique(stem + "_Clip"));
+  return clipped;
+}
+
+ValueId StepWriter::write_float_clip(ValueId value, std::pair<float, float> limits, const std::string& stem) {
+  const ValueId low = r_.add_constant(stem + "_min", Tensor::scalar(limits.first));
+  const ValueId high = r_.add_constant(stem + "_max", Tensor::scalar(limits.second));
+  const ValueId clipped = r_.add_value(stem + "_clipped", DType::f32);
+  r_.add("Clip", {value, low, high}, {clipped}, names_.unique(stem + "_Clip"));
   return clipped;
 }
 

@@ -10,7 +10,7 @@ class StepWriter {
   /// Notes of what nodes cannot say go to the metadata.
   StepWriter(Rewriter& r, Metadata& metadata, NodeNames& names) : r_(r), metadata_(metadata), names_(names) {}
 
-  /// value -> (Q -> Clip -> DQ) for each grid of the chain; the last DQ makes `end` if given. Error{unsupported} for a grid
+  /// value -> (Q -> Clip -> DQ, or with 16-bit codes Clip -> Q -> DQ) for each grid of the chain; the last DQ makes `end` if given. Error{unsupported} for a grid
   /// without ONNX form, beginning with `where`.
   ValueId write(ValueId value, const Entry& entry, std::optional<ValueId> end, const std::string& where);
   /// Codes of a constant -> DQ, which takes the constant's name.
@@ -22,6 +22,7 @@ class StepWriter {
   NodeNames& names_;
 
   ValueId write_clip(ValueId codes, const Grid& grid, const std::string& stem);
+  ValueId write_float_clip(ValueId value, std::pair<float, float> limits, const std::string& stem);
   /// 16-bit floats without a scale: the constant in that type, and a Cast. Other formats that ONNX lacks: decoded values.
   ValueId write_float_codes(const std::string& stem, const Entry& entry);
   void note(const Node& dq, const std::string& text);

@@ -388,6 +388,24 @@ at 0 output 0: static {int4 -8 7 scale f32[]{0.25} zero i8[]{-1}}
   for (const auto& [id, value] : written.graph.values()) EXPECT_NE(value.dtype, DType::u4);
 }
 
+// ONNX Runtime has no Clip of 16-bit codes: the floats are clipped, with the same codes as result.
+TEST(Materialise, NarrowSixteenBitCodesAreClippedAsFloats) {
+  for (const std::string grid : {"int12 -2048 2047 scale f32[]{0.0007} zero i16[]{5}", "uint15 0 32767 scale f32[]{0.0001} zero u16[]{9999}",
+                                 "int16 -32767 32767 scale f32[]{0.00003} zero i16[]{0}", "uint16 1 65535 scale f32[]{0.00003} zero u16[]{30000}"}) {
+    const std::string text = "graph \"g\" {\n  input x: f32[20000]\n  r: f32[20000] = Clip(x)\n  y: f32[20000] = Neg(r)\n  output y\n}\n"
+                             "at 0 output 0: static {" + grid + "}\nat 1 output 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{3}} {" + grid + "}\n";
+    expect_inverse(text);
+    const Model m = parse_model(text), written = materialise(m);
+    for (const Node& node : written.graph.nodes)
+      EXPECT_TRUE(!node.is("Clip") || written.graph.value(node.input(0)).dtype == DType::f32) << grid;
+    const Tensor x = some_inputs(m.graph, 7)[0];
+    const Grid& first = m.quantization.at.begin()->second.chain.back();
+    const Tensor wanted = dequantize(quantize(x, first), first);
+    Model alone = parse_model("graph \"g\" {\n  input x: f32[20000]\n  y: f32[20000] = Clip(x)\n  output y\n}\nat 0 output 0: static {" + grid + "}\n");
+    EXPECT_TRUE(identical(interpret(materialise(alone).graph, {{x}})[0], wanted)) << grid;
+  }
+}
+
 TEST(Materialise, SixteenBitScalesOfConstantsAreKept) {
   const std::string text = R"(graph "g" {
   input x: f16[2,3]

@@ -9,7 +9,7 @@
 
 #include "graph/text.hpp"
 #include "io/onnx/onnx.hpp"
-#include "ops/op.hpp"
+#include "ops/infer.hpp"
 #include "passes/fold.hpp"
 
 namespace bitwright {
@@ -147,6 +147,32 @@ TEST(FoldBatchNorm, GemmMatMulAndTransposedConvolutions) {
   const Model after = run_pass("fold_batch_norm", before);
   EXPECT_EQ(after.graph.nodes.size(), 1u);
   expect_same_function(before, after);
+}
+
+TEST(FoldBatchNorm, IntoProductsWhoseRankTheFileDoesNotTell) {
+  for (const std::string nodes : {"  c = MatMul(x, w)\n  y = BatchNormalization(c, gamma, beta, mean, var)\n",
+                                  "  c = BatchNormalization(x, gamma, beta, mean, var)\n  y = MatMul(c, w)\n",
+                                  "  c = BatchNormalization(x, gamma, beta, mean, var)\n  d = MatMul(c, w)\n  y = Add(b, d)\n",
+                                  "  c = BatchNormalization(x, gamma, beta, mean, var)\n  y = Gemm(c, w, b)\n"}) {
+    Model before = parse_model("graph \"g\" {\n  input x: f32[N,2]\n  const w: f32[2,2] = {3, -5, 1, 0.5}\n  const b: f32[2] = {1, 2}\n" +
+                                     kBatchNorm + nodes + "  output y\n}");
+    infer_shapes(before.graph);
+    const Model after = run_pass("fold_batch_norm", before);
+    for (const Node& node : after.graph.nodes) EXPECT_NE(node.op, "BatchNormalization") << nodes;
+    EXPECT_LE(after.graph.nodes.size(), 2u);
+    expect_same_function(before, after);
+  }
+  EXPECT_EQ(kept_by("fold_batch_norm", "graph \"g\" {\n  input x: f32[1,2,2]\n  const w: f32[2,2] = {3, -5, 1, 0.5}\n" + kBatchNorm +
+                    "  c: f32[1,2,2] = BatchNormalization(x, gamma, beta, mean, var) @\"bn\"\n  y: f32[1,2,2] = MatMul(c, w)\n  output y\n}\n"),
+            Lines{"node 'bn' (BatchNormalization): the product behind it is not known to have two dimensions"});
+}
+
+// With any extent for a symbol Squeeze without axes would drop that axis, too.
+TEST(Pipeline, RanksThatDependOnSymbolsAreNotKnown) {
+  Model m = parse_model("graph \"g\" {\n  input x: f32[N,2,1]\n  a = Relu(x)\n  y = Squeeze(a)\n  output y\n}");
+  infer_shapes(m.graph);
+  EXPECT_EQ(m.graph.value(m.graph.nodes[0].output()).shape.size(), 3u);
+  EXPECT_FALSE(m.graph.value(m.graph.nodes[1].output()).has_shape);
 }
 
 TEST(FoldBatchNorm, ReasonsToRefuse) {
@@ -423,6 +449,11 @@ TEST(Fuse, LayerAndRmsNormalization) {
   EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  g = Mul(n, gamma)\n  y = Add(g, beta)\n"), "LayerNormalization");
   EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  y = Mul(gamma, n)\n"), "LayerNormalization");
   EXPECT_EQ(ops_after("fuse_layer_norm", deviation + "  y = Relu(n)\n"), "ReduceMean Sub Pow ReduceMean Add Sqrt Div Relu");
+  const std::string tensorflow = std::string(kMoments) + "  m = ReduceMean(x, axes)\n  d = Sub(x, m)\n  p = Mul(d, d)\n  v = ReduceMean(p, axes)\n"
+                                 "  w = Add(v, e)\n  s = Sqrt(w)\n  i = Reciprocal(s)\n  k = Mul(i, gamma)\n  a = Mul(x, k)\n";
+  EXPECT_EQ(ops_after("fuse_layer_norm", tensorflow + "  b = Mul(m, k)\n  c = Sub(beta, b)\n  y = Add(a, c)\n"), "LayerNormalization");
+  EXPECT_EQ(ops_after("fuse_layer_norm", tensorflow + "  b = Mul(v, k)\n  c = Sub(beta, b)\n  y = Add(a, c)\n"),
+            "ReduceMean Sub Mul ReduceMean Add Sqrt Reciprocal Mul Mul Mul Sub Add");
   if (!find_op("", "RMSNormalization") || !find_op("", "Reciprocal")) GTEST_SKIP() << "no operator RMSNormalization yet";
   EXPECT_EQ(ops_after("fuse_rms_norm", std::string(kMoments) + "  p = Mul(x, x)\n  v = ReduceMean(p, axes)\n  w = Add(v, e)\n"
                       "  s = Sqrt(w)\n  i = Reciprocal(s)\n  n = Mul(x, i)\n  y = Mul(gamma, n)\n"), "RMSNormalization");

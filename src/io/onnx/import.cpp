@@ -36,6 +36,7 @@ class Importer {
     const int64_t opset = model_.info.opsets[""];
     if (opset > kNewestOpset)
       model_.info.notes.push_back(str("opset ", opset, " is newer than ", kNewestOpset, ": operators are read as of that"));
+    if (opset < 7) model_.info.notes.push_back(str("opset ", opset, " is older than 7: operators are brought into their newer forms"));
     Scope scope{.graph = &model_.graph, .opsets = &model_.info.opsets};
     GraphReader(std::move(source), functions_).read(graphs[0], scope);
     if (model_.graph.outputs.empty()) fail(ErrorCode::malformed, "the graph has no outputs");

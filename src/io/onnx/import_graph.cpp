@@ -99,7 +99,9 @@ void add_constant(Scope& scope, const std::string& name, Tensor tensor) {
 void GraphReader::read(Reader message, Scope& scope) {
   if (scope.depth > kMaxDepth) fail(ErrorCode::malformed, "graphs are nested deeper than ", kMaxDepth);
   std::vector<Reader> nodes, initializers, sparse, inputs, outputs, infos;
-  while (message.next()) {
+  for (;;) {
+    const char* begin = message.data().data();
+    if (!message.next()) break;
     switch (message.tag()) {
       case graph_field::node: nodes.push_back(message.get_message()); break;
       case graph_field::name: scope.graph->name = text(message); break;
@@ -108,6 +110,11 @@ void GraphReader::read(Reader message, Scope& scope) {
       case graph_field::input: inputs.push_back(message.get_message()); break;
       case graph_field::output: outputs.push_back(message.get_message()); break;
       case graph_field::value_info: infos.push_back(message.get_message()); break;
+      case graph_field::doc:
+      case graph_field::metadata:
+        message.skip();
+        scope.graph->unknown_fields.append(begin, static_cast<size_t>(message.data().data() - begin));
+        break;
       default: message.skip();
     }
   }

@@ -8,6 +8,7 @@
 
 #include "graph/graph.hpp"
 #include "io/onnx/proto.hpp"
+#include "ops/infer.hpp"
 
 namespace bitwright::onnx {
 
@@ -35,11 +36,18 @@ struct Scope {
   const Opsets* opsets;
   const std::map<std::string, Attribute>* function_attributes = nullptr;
   int depth = 0;
+  std::shared_ptr<ShapeWalk> walk = {};  // made for opsets below 7
 
   ValueId find(const std::string& name) const {
     for (const Scope* s = this; s; s = s->parent)
       if (const auto at = s->names.find(name); at != s->names.end()) return at->second;
     return ValueId::none;
+  }
+  /// An optional input that the call of a function leaves out.
+  bool is_left_out(const std::string& name) const {
+    for (const Scope* s = this; s; s = s->parent)
+      if (const auto at = s->names.find(name); at != s->names.end()) return at->second == ValueId::none;
+    return false;
   }
 };
 

@@ -1,6 +1,6 @@
 // Nodes and their attributes.
+#include "io/onnx/before_7.hpp"
 #include "io/onnx/import_graph.hpp"
-#include "ops/op.hpp"
 
 namespace bitwright::onnx {
 namespace {
@@ -35,11 +35,17 @@ void make_constant(const Node& node, Graph& graph) {
 void upgrade(Node node, Scope& scope) {
   const Op* op = find_op(node.domain, node.op);
   std::vector<Node> before, after;
-  if (op && op->upgrade) {
-    const auto at = scope.opsets->find(node.domain);
-    const int64_t opset = at == scope.opsets->end() ? 1 : at->second;
-    UpgradeContext context{*scope.graph, node, static_cast<int>(opset), before, after};
-    op->upgrade(context);
+  const auto at = scope.opsets->find(node.domain);
+  const int64_t opset = at == scope.opsets->end() ? 1 : at->second;
+  const bool old = node.domain.empty() && opset < 7;
+  UpgradeContext context{*scope.graph, node, static_cast<int>(opset), before, after};
+  if (old && !scope.walk) scope.walk = std::make_shared<ShapeWalk>(*scope.graph);
+  if (old) upgrade_before_7(context, *scope.walk);
+  if (op && op->upgrade) op->upgrade(context);
+  if (old) {
+    for (const Node& n : before) scope.walk->add(n);
+    scope.walk->add(node);
+    for (const Node& n : after) scope.walk->add(n);
   }
   auto& nodes = scope.graph->nodes;
   for (Node& n : before) nodes.push_back(std::move(n));
@@ -78,7 +84,6 @@ GraphReader::RawNode GraphReader::read_raw(Reader message) {
       case node_field::op_type: raw.node.op = text(message); break;
       case node_field::domain: raw.node.domain = normal_domain(text(message)); break;
       case node_field::attribute: raw.attributes.push_back(message.get_message()); break;
-      case node_field::doc: message.skip(); break;
       default:
         message.skip();
         raw.node.unknown_fields.append(begin, static_cast<size_t>(message.data().data() - begin));
@@ -105,7 +110,7 @@ void GraphReader::add_node(RawNode& raw, Scope& scope) {
   node.id = scope.graph->new_node_id();
   for (const std::string& name : raw.inputs) {
     const ValueId id = name.empty() ? ValueId::none : scope.find(name);
-    if (id == ValueId::none && !name.empty())
+    if (id == ValueId::none && !name.empty() && !scope.is_left_out(name))
       fail(ErrorCode::malformed, display_name(node), ": reads '", name, "', which nothing makes");
     node.inputs.push_back(id);
   }
@@ -137,7 +142,7 @@ void GraphReader::inline_function(const Function& f, const Node& call, Scope& sc
   for (const auto& [domain, version] : f.opsets) opsets[domain] = version;
 
   Scope inner{.graph = scope.graph, .prefix = str(scope.prefix, f.name, "#", ++inlined_, "/"), .opsets = &opsets,
-              .function_attributes = &attributes, .depth = scope.depth + 1};
+              .function_attributes = &attributes, .depth = scope.depth + 1, .walk = scope.walk};
   for (size_t i = 0; i < f.inputs.size(); ++i) inner.names[f.inputs[i]] = call.input(i);
   read_nodes(f.nodes, inner);
   for (size_t i = 0; i < call.outputs.size(); ++i) {

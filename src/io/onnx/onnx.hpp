@@ -9,7 +9,7 @@
 
 namespace bitwright {
 
-/// Reads an ONNX model, opset 7 to 23, with external data beside it. Weights stay mapped from the file where aligned.
+/// Reads an ONNX model, opset 7 to 23 (older ones as far as before_7.hpp goes), with external data beside it. Weights stay mapped from the file where aligned.
 /// Throws Error{io, malformed, unsupported} that names file and node.
 Model read_onnx(const std::string& path);
 /// The same from memory (fuzzing, tests); external data are refused. The bytes must outlive the model.

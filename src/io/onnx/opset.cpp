@@ -1,9 +1,8 @@
 #include "io/onnx/opset.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
-#include "ops/op.hpp"
+#include "ops/infer.hpp"
 
 namespace bitwright::onnx {
 namespace {
@@ -163,39 +162,6 @@ class Lowering {
     return true;
   }
 };
-
-/// Shapes that the file does not tell: in full where the inputs' are numbers, else how many axes there are.
-void infer_shapes(Graph& graph) {
-  std::unordered_map<ValueId, Tensor> known;
-  bool numbers = true;
-  for (const auto& [id, value] : graph.values())
-    if (value.is_constant()) known[id] = value.constant;
-  for (const ValueId id : graph.inputs) {
-    const Value& value = graph.value(id);
-    Shape shape = value.shape;
-    for (int64_t& extent : shape)
-      if (extent < 0) extent = 1, numbers = false;
-    if (value.has_shape && value.dtype != DType::none) known[id] = Tensor::described(value.dtype, shape);
-  }
-  for (const Node& node : graph.nodes) {
-    std::vector<Tensor> inputs, outputs;
-    for (const ValueId id : node.inputs) inputs.push_back(known.count(id) ? known[id] : Tensor());
-    const bool complete = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return id == ValueId::none || known.count(id); });
-    try {
-      if (!complete || !infer_outputs(node, inputs, outputs)) continue;
-    } catch (const Error&) {
-      continue;  // an operator that we do not know, or extents of 1 that do not fit
-    }
-    for (size_t i = 0; i < node.outputs.size(); ++i) {
-      if (node.outputs[i] == ValueId::none) continue;
-      Value& value = graph.value(node.outputs[i]);
-      if (value.dtype == DType::none) value.dtype = outputs[i].dtype();
-      if (!value.has_shape) value.shape = numbers ? outputs[i].shape() : Shape(outputs[i].shape().size(), kUnknownDim);
-      value.has_shape = true;
-      known[node.outputs[i]] = outputs[i];
-    }
-  }
-}
 
 }  // namespace
 

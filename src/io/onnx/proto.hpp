@@ -18,7 +18,7 @@ namespace opset_field {
 enum : uint32_t { domain = 1, version };
 }
 namespace graph_field {
-enum : uint32_t { node = 1, name, initializer = 5, doc = 10, input, output, value_info, sparse_initializer = 15 };
+enum : uint32_t { node = 1, name, initializer = 5, doc = 10, input, output, value_info, sparse_initializer = 15, metadata };
 }
 namespace node_field {
 enum : uint32_t { input = 1, output, name, op_type, attribute, doc, domain, overload };

@@ -141,10 +141,42 @@ void upgrade_slice(UpgradeContext& u) {
   u.attribute_to_input("axes", 3);
 }
 
+/// Steps along spatial axes are those of a MaxPool with windows of one element: Slice(x) = MaxPool(Slice(x without steps)).
+/// Nothing where they are along others.
+std::vector<int64_t> strides_of_slice(const UpgradeContext& u, const std::vector<int64_t>& steps) {
+  const Shape* shape = known_shape(u, 0);
+  const Tensor* axes = constant_input(u, 3);
+  const int64_t rank = shape ? std::ssize(*shape) : 0;
+  if (rank < 3 || rank > 5 || (!axes && u.node.input(3) != ValueId::none) || u.graph.value(u.node.input(0)).dtype != DType::f32) return {};
+  std::vector<int64_t> strides(static_cast<size_t>(rank) - 2, 1);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    int64_t axis = axes ? value_as_int(*axes, static_cast<int64_t>(i)) : static_cast<int64_t>(i);
+    if (axis < 0) axis += rank;
+    if (steps[i] < 1 || axis < 0 || axis >= rank || (axis < 2 && steps[i] != 1)) return {};
+    if (axis >= 2) strides[static_cast<size_t>(axis) - 2] = steps[i];
+  }
+  return strides;
+}
+
+bool downgrade_steps(UpgradeContext& u, const std::vector<int64_t>& steps) {
+  const auto strides = strides_of_slice(u, steps);
+  if (strides.empty()) return false;
+  Node pool;
+  pool.id = u.graph.new_node_id();
+  pool.op = "MaxPool";
+  pool.name = u.node.name.empty() ? "" : u.node.name + ".steps";
+  pool.outputs = u.node.outputs;
+  pool.inputs = u.node.outputs = {u.graph.add_value(u.graph.value(u.node.output()).name + "_dense", DType::f32)};
+  pool.attributes = {{"kernel_shape", std::vector<int64_t>(strides.size(), 1)}, {"strides", strides}};
+  u.after.push_back(std::move(pool));
+  return true;
+}
+
 bool downgrade_slice(UpgradeContext& u) {
   if (const Tensor* steps = constant_input(u, 4)) {
-    for (const int64_t step : values_as_int(*steps))
-      if (step != 1) return false;
+    const auto given = values_as_int(*steps);
+    const bool dense = std::all_of(given.begin(), given.end(), [](int64_t step) { return step == 1; });
+    if (!dense && !downgrade_steps(u, given)) return false;
     u.node.inputs.resize(4);
   }
   if (u.node.input(4) != ValueId::none) return false;

@@ -1,6 +1,6 @@
 // BN(y) = f * y + s with f = gamma / sqrt(var + eps), s = beta - mean * f (algorithms.md B.15).
 //   behind:  BN(W x + b) = (f W) x + (f b + s)          Conv, ConvTranspose, Gemm, MatMul, MatMul + Add
-//   before:  W BN(x) + b = (W f) x + (b + W s)          Conv without padding (or s = 0), Gemm
+//   before:  W BN(x) + b = (W f) x + (b + W s)          Conv without padding (or s = 0), Gemm, MatMul, MatMul + Add
 #include <algorithm>
 #include <cmath>
 
@@ -48,6 +48,8 @@ class BatchNormFolder {
  private:
   Rewriter r_;
   PassReport& report_;
+
+  bool is_matrix(ValueId id) { return rank_of(r_, id) == 2; }
 
   bool refuse(std::string& why, std::string_view reason) const { return why = reason, false; }
 
@@ -114,7 +116,7 @@ class BatchNormFolder {
       return refuse(why, "what it normalises is quantized");
     const auto a = affine_of(r_, bn, why);
     if (!a) return false;
-    if (matmul && (rank_of(r_, linear->input(1)) != 2 || rank_of(r_, bn.input(0)) != 2))
+    if (matmul && (rank_of(r_, linear->input(1)) != 2 || !is_matrix(bn.input(0))))
       return refuse(why, "the product before it is not known to have two dimensions");
     if (gemm && linear->attr_float("beta", 1) != 1 && linear->input(2) != ValueId::none) return refuse(why, "the Gemm before it scales its bias");
     if (add == NodeId::none) bias = matmul ? ValueId::none : linear->input(2);
@@ -140,55 +142,113 @@ class BatchNormFolder {
     return true;
   }
 
-  /// BN -> Conv or Gemm
-  bool before(const Node& bn, std::string& why) {
-    Node* linear = r_.single_reader(bn.output());
-    if (!linear || (!linear->is("Conv") && !linear->is("Gemm")) || linear->input(0) != bn.output()) return false;
-    if (r_.has_entries(bn) || r_.has_entries(*linear)) return refuse(why, "the operator behind it is quantized");
-    const auto a = affine_of(r_, bn, why);
-    if (!a) return false;
-    const bool conv = linear->is("Conv");
-    const auto pads = linear->attr_ints("pads");
-    const bool padded = std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; }) ||
-                        (linear->attr_string("auto_pad", "NOTSET") != "NOTSET" && linear->attr_string("auto_pad", "NOTSET") != "VALID");
-    const bool shifts = std::any_of(a->shift.begin(), a->shift.end(), [](double s) { return s != 0; });
-    if (conv && padded && shifts) return refuse(why, "the Conv behind it pads with zeros, which its shift would change");
-    const Tensor* w = r_.graph().constant(linear->input(1));
-    const ValueId bias = linear->input(2);
-    const Tensor* b = bias == ValueId::none ? nullptr : r_.graph().constant(bias);
-    if (!w || w->dtype() != DType::f32 || w->rank() < 2 || (bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->rank() != 1)))
-      return refuse(why, "weights or bias behind it are not float32 constants");
-    if (!conv && (linear->attr_int("transA", 0) || linear->attr_float("alpha", 1) != 1 || linear->attr_float("beta", 1) != 1))
-      return refuse(why, "the Gemm behind it is transposed or scaled");
+  /// What folding into the operator behind changes.
+  struct Behind {
+    Node* linear;
+    NodeId add = NodeId::none;  // MatMul -> Add of a constant
+    ValueId bias = ValueId::none;
+    bool rows_are_inputs = false;  // of the weights: element (output o, input c) lies at c * outputs + o
+    int64_t group = 1;
+  };
 
-    // Element (output o, input c) of the weights, whatever the storage order.
-    const bool rows_are_inputs = !conv && !linear->attr_int("transB", 0);
-    const int64_t group = conv ? std::max<int64_t>(1, linear->attr_int("group", 1)) : 1;
-    const int64_t outputs = w->dim(rows_are_inputs ? 1 : 0), inputs = w->dim(rows_are_inputs ? 0 : 1);
-    const int64_t inner = outputs * inputs > 0 ? w->elements() / (outputs * inputs) : 0;
-    if (inputs * group != static_cast<int64_t>(a->factor.size()) || (b && b->elements() != outputs) || outputs % group)
-      return refuse(why, "it has another number of channels than the operator behind it");
-    Tensor scaled_w = w->clone();
-    Tensor moved(DType::f32, {outputs});
+  std::optional<Behind> operator_behind(const Node& bn) {
+    Node* linear = r_.single_reader(bn.output());
+    if (!linear || linear->input(0) != bn.output()) return {};
+    const bool conv = linear->is("Conv"), gemm = linear->is("Gemm"), matmul = linear->is("MatMul");
+    if (!conv && !gemm && !matmul) return {};
+    Behind found{linear};
+    found.rows_are_inputs = matmul || (gemm && !linear->attr_int("transB", 0));
+    if (conv) found.group = std::max<int64_t>(1, linear->attr_int("group", 1));
+    if (!matmul) return found.bias = linear->input(2), found;
+    const Node* add = r_.single_reader(linear->output());
+    const ValueId bias = add && add->is("Add") && !r_.has_entries(*add) ? other_input(*add, linear->output()) : ValueId::none;
+    if (is_bias(bias, linear->input(1))) found.add = add->id, found.bias = bias;
+    return found;
+  }
+
+  /// A vector with one element per column of the weights.
+  bool is_bias(ValueId id, ValueId weights) {
+    const Tensor* b = id == ValueId::none ? nullptr : r_.graph().constant(id);
+    const Tensor* w = r_.graph().constant(weights);
+    return b && w && w->rank() == 2 && b->dtype() == DType::f32 && b->rank() == 1 && b->dim(0) == w->dim(1);
+  }
+
+  /// Why the operator behind takes no batch norm; empty: it does.
+  std::string_view obstacle(const Behind& to, const Affine& a) {
+    const Node& linear = *to.linear;
+    const auto pads = linear.attr_ints("pads");
+    const std::string auto_pad = linear.attr_string("auto_pad", "NOTSET");
+    const bool padded = std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p != 0; }) || (auto_pad != "NOTSET" && auto_pad != "VALID");
+    if (linear.is("Conv") && padded && shifts(a)) return "the Conv behind it pads with zeros, which its shift would change";
+    const Tensor* w = r_.graph().constant(linear.input(1));
+    const Tensor* b = to.bias == ValueId::none ? nullptr : r_.graph().constant(to.bias);
+    if (!w || w->dtype() != DType::f32 || w->rank() < 2 || (to.bias != ValueId::none && (!b || b->dtype() != DType::f32 || b->rank() != 1)))
+      return "weights or bias behind it are not float32 constants";
+    if (linear.is("Gemm") && (linear.attr_int("transA", 0) || linear.attr_float("alpha", 1) != 1 || linear.attr_float("beta", 1) != 1))
+      return "the Gemm behind it is transposed or scaled";
+    if (linear.is("MatMul") && (w->rank() != 2 || !is_matrix(linear.input(0))))
+      return "the product behind it is not known to have two dimensions";
+    const int64_t outputs = w->dim(to.rows_are_inputs ? 1 : 0), inputs = w->dim(to.rows_are_inputs ? 0 : 1);
+    if (inputs * to.group != std::ssize(a.factor) || (b && b->elements() != outputs) || outputs % to.group)
+      return "it has another number of channels than the operator behind it";
+    return {};
+  }
+
+  static bool shifts(const Affine& a) {
+    return std::any_of(a.shift.begin(), a.shift.end(), [](double s) { return s != 0; });
+  }
+
+  /// W f and b + W s.
+  std::pair<Tensor, Tensor> folded(const Behind& to, const Affine& a) {
+    const Tensor& w = *r_.graph().constant(to.linear->input(1));
+    const Tensor* b = to.bias == ValueId::none ? nullptr : r_.graph().constant(to.bias);
+    const int64_t outputs = w.dim(to.rows_are_inputs ? 1 : 0), inputs = w.dim(to.rows_are_inputs ? 0 : 1);
+    const int64_t inner = outputs * inputs > 0 ? w.elements() / (outputs * inputs) : 0;
+    Tensor weights = w.clone(), bias(DType::f32, {outputs});
     for (int64_t o = 0; o < outputs; ++o) {
       double sum = b ? value_as_double(*b, o) : 0;
       for (int64_t c = 0; c < inputs; ++c) {
-        const auto channel = static_cast<size_t>(o / (outputs / group) * inputs + c);
+        const auto channel = static_cast<size_t>(o / (outputs / to.group) * inputs + c);
         for (int64_t k = 0; k < inner; ++k) {
-          float& v = scaled_w.values<float>()[static_cast<size_t>(((rows_are_inputs ? c * outputs + o : o * inputs + c)) * inner + k)];
-          sum += static_cast<double>(v) * a->shift[channel];
-          v = static_cast<float>(static_cast<double>(v) * a->factor[channel]);
+          float& v = weights.values<float>()[static_cast<size_t>((to.rows_are_inputs ? c * outputs + o : o * inputs + c) * inner + k)];
+          sum += static_cast<double>(v) * a.shift[channel];
+          v = static_cast<float>(static_cast<double>(v) * a.factor[channel]);
         }
       }
-      moved.values<float>()[static_cast<size_t>(o)] = static_cast<float>(sum);
+      bias.values<float>()[static_cast<size_t>(o)] = static_cast<float>(sum);
     }
-    const std::string stem = linear->name.empty() ? linear->op : linear->name;
-    r_.set_input(*linear, 1, r_.add_constant(r_.graph().value(linear->input(1)).name, scaled_w));
-    r_.set_input(*linear, 2, r_.add_constant(stem + ".bias", moved));
-    r_.set_input(*linear, 0, bn.input(0));
-    done(bn, *linear);
+    return {weights, bias};
+  }
+
+  /// BN -> Conv, Gemm or MatMul (-> Add)
+  bool before(const Node& bn, std::string& why) {
+    const auto to = operator_behind(bn);
+    if (!to) return false;
+    Node& linear = *to->linear;
+    if (r_.has_entries(bn) || r_.has_entries(linear)) return refuse(why, "the operator behind it is quantized");
+    const auto a = affine_of(r_, bn, why);
+    if (!a) return false;
+    if (const auto reason = obstacle(*to, *a); !reason.empty()) return refuse(why, reason);
+    const auto [weights, bias] = folded(*to, *a);
+    done(bn, linear);
+    r_.set_input(linear, 1, r_.add_constant(r_.graph().value(linear.input(1)).name, weights));
+    r_.set_input(linear, 0, bn.input(0));
     r_.erase(bn.id);
+    if (!linear.is("MatMul") || to->add != NodeId::none || shifts(*a)) set_bias(*to, bias);
     return true;
+  }
+
+  void set_bias(const Behind& to, const Tensor& bias) {
+    Node& linear = *to.linear;
+    const ValueId fresh = r_.add_constant((linear.name.empty() ? linear.op : linear.name) + ".bias", bias);
+    if (!linear.is("MatMul")) return r_.set_input(linear, 2, fresh);
+    if (to.add != NodeId::none) {
+      Node& add = *r_.node(to.add);
+      return r_.set_input(add, add.input(0) == to.bias ? 0 : 1, fresh);
+    }
+    const ValueId result = linear.output();
+    linear.outputs[0] = r_.add_value(r_.graph().value(result).name + "_product", DType::f32);
+    r_.add("Add", {linear.outputs[0], fresh}, {result}, linear.name.empty() ? "" : linear.name + ".add");
   }
 };
 

@@ -1,4 +1,5 @@
 // (x - mean x) / sqrt(mean (x - mean x)^2 + eps) * gamma + beta = LayerNormalization(x, gamma, beta), last axis
+// TensorFlow: x * k + (beta - mean x * k), k = gamma / sqrt(mean (x - mean x)^2 + eps)
 #include "ops/op.hpp"
 #include "passes/normal.hpp"
 
@@ -18,6 +19,49 @@ Match match(Rewriter& r, const Node& normalised) {
   return {sub->input(0), n.epsilon};
 }
 
+/// gamma where k = gamma * (1 / deviation of x), and its epsilon.
+struct Stretch {
+  ValueId gamma = ValueId::none;
+  float epsilon = 0;
+};
+std::optional<Stretch> stretch_of(Rewriter& r, ValueId k, ValueId x, ValueId mean) {
+  const Node* mul = made_by(r, k, "Mul");
+  for (size_t i = 0; mul && i < 2; ++i) {
+    const ValueId root = inverted_by(r, mul->input(i));
+    const ValueId d = root == ValueId::none ? ValueId::none : deviation_squared_in(r, root);
+    const Node* sub = d == ValueId::none ? nullptr : made_by(r, d, "Sub");
+    if (!sub || sub->input(0) != x || sub->input(1) != mean) continue;
+    if (const auto epsilon = root_mean_square(r, root, d)) return Stretch{mul->input(1 - i), *epsilon};
+  }
+  return {};
+}
+
+/// add = x * k + (beta - mean * k)
+std::optional<std::vector<ValueId>> tensorflow_form(Rewriter& r, const Node& add, float& epsilon) {
+  if (!add.is("Add") || r.input_entry(add, 0) || r.input_entry(add, 1)) return {};
+  for (size_t i = 0; i < 2; ++i) {
+    const Node *xk = only_made_by(r, add.input(i), "Mul"), *rest = only_made_by(r, add.input(1 - i), "Sub");
+    const Node* mk = rest ? only_made_by(r, rest->input(1), "Mul") : nullptr;
+    for (size_t j = 0; xk && mk && j < 2; ++j) {
+      const ValueId x = xk->input(j), k = xk->input(1 - j), mean = other_input(*mk, k);
+      if (mean == ValueId::none || last_axis_mean(r, mean, false) != x) continue;
+      const auto stretch = stretch_of(r, k, x, mean);
+      if (!stretch || !is_last_axis_vector(r, stretch->gamma) || !is_last_axis_vector(r, rest->input(0)) ||
+          r.graph().constant(rest->input(0))->shape() != r.graph().constant(stretch->gamma)->shape())
+        continue;
+      epsilon = stretch->epsilon;
+      return std::vector<ValueId>{x, stretch->gamma, rest->input(0)};
+    }
+  }
+  return {};
+}
+
+void fuse(Rewriter& r, NodeId last, const std::vector<ValueId>& inputs, float epsilon) {
+  Node& made = take_place(r, last, "LayerNormalization", inputs);
+  made.attributes["axis"] = int64_t{-1};
+  made.attributes["epsilon"] = epsilon;
+}
+
 }  // namespace
 
 Model pass_fuse_layer_norm(Model model, PassReport& report);
@@ -26,7 +70,14 @@ Model pass_fuse_layer_norm(Model model, PassReport& report) {
   if (!find_op("", "LayerNormalization")) return model;
   for (const NodeId id : r.nodes()) {
     const Node* node = r.node(id);
-    const Match m = node ? match(r, *node) : Match();
+    if (!node) continue;
+    float epsilon = 0;
+    if (const auto inputs = tensorflow_form(r, *node, epsilon)) {
+      report.done.push_back(display_name(*node) + ": a layer normalisation, fused");
+      fuse(r, id, *inputs, epsilon);
+      continue;
+    }
+    const Match m = match(r, *node);
     if (m.x == ValueId::none) continue;
     const Node* scale = r.single_reader(node->output());
     const ValueId gamma = scale && scale->is("Mul") ? other_input(*scale, node->output()) : ValueId::none;
@@ -41,9 +92,7 @@ Model pass_fuse_layer_norm(Model model, PassReport& report) {
     std::vector<ValueId> inputs = {m.x, gamma};
     if (shifted) inputs.push_back(beta);
     report.done.push_back(display_name(*node) + ": a layer normalisation, fused");
-    Node& made = take_place(r, shifted ? shift->id : scale->id, "LayerNormalization", inputs);
-    made.attributes["axis"] = int64_t{-1};
-    made.attributes["epsilon"] = m.epsilon;
+    fuse(r, shifted ? shift->id : scale->id, inputs, m.epsilon);
   }
   r.commit();
   return model;

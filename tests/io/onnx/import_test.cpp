@@ -3,7 +3,9 @@
 
 #include <filesystem>
 
-#include "io/onnx/onnx.hpp"
+#include "core/mapped_file.hpp"
+#include "model_bytes.hpp"
+#include "ops/op.hpp"
 
 namespace bitwright {
 namespace {
@@ -48,6 +50,39 @@ TEST(Import, AFieldOfAnotherTypeIsTheFilesFault) {
     EXPECT_EQ(std::string(e.what()),
               "odd.onnx: is not an ONNX model or is cut off: a field has another type than ONNX gives it");
   }
+}
+
+// y = Clip(x, low, high) as a function; a call may leave `low` out, by an empty name or, at the end, by none.
+TEST(Import, CallsOfFunctionsMayLeaveInputsOut) {
+  using namespace model_bytes;
+  const std::string clip = field(7, field(1, "a") + field(1, "low") + field(1, "high") + field(2, "b") + field(4, "Clip"));
+  const std::string function = field(25, field(1, "Limit") + field(4, "a") + field(4, "high") + field(4, "low") + field(5, "b") + clip +
+                                             field(9, field(1, "") + field(2, 17)) + field(10, "my"));
+  const Tensor x = Tensor::of<float>({3}, std::vector<float>{-1, 1, 5}), two = Tensor::of<float>({}, std::vector<float>{2});
+  const auto call = [&](const std::vector<std::string>& inputs) {
+    const std::string bytes = model(17, node("Limit", inputs, field(7, "my")), x.shape(), tensor("two", two)) + function + field(8, field(1, "my") + field(2, 1));
+    const Model m = read(bytes);
+    return interpret(m.graph, {{x}})[0].clone();
+  };
+  const Tensor below = Tensor::of<float>({3}, std::vector<float>{-1, 1, 2}), above = Tensor::of<float>({3}, std::vector<float>{2, 2, 5});
+  EXPECT_TRUE(identical(call({"x", "two"}), below));
+  EXPECT_TRUE(identical(call({"x", "two", ""}), below));
+  EXPECT_TRUE(identical(call({"x", "", "two"}), above));
+  EXPECT_TRUE(identical(call({"x"}), x));
+}
+
+TEST(Import, WhatPeopleWroteIntoTheFileIsWrittenAgain) {
+  using namespace model_bytes;
+  const std::string doc = "made by hand", key = "gk", value_of_key = "gv";
+  const std::string bytes = field(1, 8) + field(7, node("Relu", {"x"}, field(6, "of a node") + field(9, field(1, "nk") + field(2, "nv"))) + field(2, "g") +
+                                                       field(10, "of a graph") + field(16, field(1, key) + field(2, value_of_key)) +
+                                                       field(11, value("x", {2})) + field(12, field(1, "y"))) +
+                            field(6, doc) + field(8, field(1, "") + field(2, 17));
+  const std::string file = testing::TempDir() + "bitwright_docs.onnx";
+  write_onnx(read(bytes), file);
+  const MappedFile written = MappedFile::open(file);
+  const std::string_view all(reinterpret_cast<const char*>(written.bytes.data()), written.bytes.size());
+  for (const std::string text : {"made by hand", "of a node", "nk", "of a graph", "gk", "gv"}) EXPECT_NE(all.find(text), all.npos) << text;
 }
 
 }  // namespace

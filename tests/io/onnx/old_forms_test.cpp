@@ -35,8 +35,14 @@ const Form kForms[] = {
     {"pad", 7, "const p: i64[8] = {0, 0, 1, 2, 0, 0, 0, 1}\n const v: f32[] = {0.25}\n y: f32[2,3,5,7] = Pad(x, p, v)"},
     {"pad_reflect", 7, "const p: i64[8] = {0, 0, 1, 2, 0, 0, 0, 1}\n y: f32[2,3,5,7] = Pad(x, p) mode=\"reflect\""},
     {"slice", 7, "const s: i64[2] = {1, 0}\n const e: i64[2] = {-1, 2}\n const a: i64[2] = {-1, 1}\n y: f32[2,2,4,2] = Slice(x, s, e, a)"},
-    {"slice_steps", 10, "const s: i64[1] = {0}\n const e: i64[1] = {4}\n const a: i64[1] = {3}\n const t: i64[1] = {2}\n"
-                        " y: f32[2,3,4,2] = Slice(x, s, e, a, t)"},
+    {"slice_steps", 7, "const s: i64[2] = {1, 0}\n const e: i64[2] = {100, -1}\n const a: i64[2] = {3, -2}\n const t: i64[2] = {2, 2}\n"
+                       " y: f32[2,3,2,2] = Slice(x, s, e, a, t)"},
+    {"slice_steps_of_one", 7, "const s: i64[1] = {1}\n const e: i64[1] = {3}\n const a: i64[1] = {0}\n const t: i64[1] = {1}\n"
+                              " y: f32[1,3,4,4] = Slice(x, s, e, a, t)"},
+    {"slice_steps_of_channels", 10, "const s: i64[1] = {0}\n const e: i64[1] = {3}\n const a: i64[1] = {1}\n const t: i64[1] = {2}\n"
+                                    " y: f32[2,2,4,4] = Slice(x, s, e, a, t)"},
+    {"slice_backwards", 10, "const s: i64[1] = {-1}\n const e: i64[1] = {-9}\n const a: i64[1] = {3}\n const t: i64[1] = {-1}\n"
+                            " y: f32[2,3,4,4] = Slice(x, s, e, a, t)"},
     {"split", 7, "const s: i64[2] = {1, 2}\n a: f32[2,1,4,4], y: f32[2,2,4,4] = Split(x, s) axis=-3"},
     {"split_evenly", 7, "a: f32[2,3,2,4], y: f32[2,3,2,4] = Split(x) axis=2 num_outputs=2"},
     {"split_unevenly", 7, "a: f32[2,2,4,4], y: f32[2,1,4,4] = Split(x) axis=1 num_outputs=2"},
