@@ -120,7 +120,8 @@ void fold_graph(Model& model, FoldReport& report) {
   Rewriter r(model);
   lift_qoperators(r, metadata, report);
   lift_movement(r);
-  lift_dynamic_products(r, metadata, report);
+  lift_integer_products(r, metadata, report);
+  lift_movement(r);  // of codes that those products have read
   lift_dynamic_recurrent(r, metadata, report);
   ConstantEntries constants = fold_constants(r, metadata, report);
   r.commit();

@@ -48,8 +48,9 @@ void apply_note(const Metadata& metadata, const std::string& dq, Grid& grid, con
 
 // ---- run-time quantization
 
-/// ConvInteger and MatMulInteger behind DynamicQuantizeLinear become float operators with entries.
-void lift_dynamic_products(Rewriter& r, const Metadata& metadata, FoldReport& report);
+/// ConvInteger and MatMulInteger between codes and the product of two scales become float operators with entries, run-time
+/// ones behind DynamicQuantizeLinear.
+void lift_integer_products(Rewriter& r, const Metadata& metadata, FoldReport& report);
 /// The same where ordinary operators compute codes row by row.
 void lift_dynamic_rows(Rewriter& r, const Metadata& metadata);
 

@@ -42,6 +42,20 @@ TEST(Embedding, OtherLayoutsAreDecodedFirst) {
   EXPECT_EQ(y.values<float>()[4], -128 * 0.1f);
 }
 
+// A product of codes behind it reads them as they were gathered.
+TEST(Embedding, RowsOnTheTablesOwnGridStayCodes) {
+  const Grid grid = tensor_grid(format_named("uint8"), 0.3f, 7);
+  Model model = embedding(grid, Tensor::of<uint8_t>({3, 2}, std::vector<uint8_t>{0, 1, 2, 3, 4, 255}));
+  model.quantization.at[{model.graph.nodes[0].id, Side::output, 0}].chain = {grid};
+  const auto program = Program::compile(model);
+  const auto steps = program->steps(program->default_shapes());
+  ASSERT_EQ(steps.size(), 2u);
+  EXPECT_EQ(steps[1].kernel, "dequantize");
+  bitwright::Run run(program), simulated(Program::compile(model, {.target = Target::simulated}));
+  const Tensor index = Tensor::of<int64_t>({3}, std::vector<int64_t>{2, 0, -1});
+  EXPECT_TRUE(identical(run({index})[0], simulated({index})[0]));
+}
+
 TEST(Embedding, PlansShareTheTable) {
   Model model = embedding(tensor_grid(format_named("int8"), 0.1f, 5), Tensor(DType::i8, {50000, 2}));
   Value& index = model.graph.value(model.graph.inputs[0]);

@@ -23,12 +23,14 @@ Reason lower_rows(Lowering& lowering, const Node& node) {
   if (!result) return "the number of rows is only known at run time";
   const auto codes = lowering.shared(node, "engine codes", [&] { return engine_codes(entry->codes, *grid); });
   const BufferId table = lowering.make_constant(*codes);
-  const BufferId rows = lowering.make(grid->type, result->shape()), values = lowering.make(DType::f32, result->shape());
+  const BufferId rows = lowering.make(grid->type, result->shape());
   auto gather = operator_step(node, {table, lowering.floats(node, 1)}, {rows});
   gather->info.node = node.id;
   gather->info.name = display_name(node);
   gather->info.kernel = "Gather of codes";
   lowering.add(std::move(gather));
+  if (lowering.output_grid(node.output()) == grid) return lowering.define_codes(node.output(), rows, Order::plain), Reason();
+  const BufferId values = lowering.make(DType::f32, result->shape());
   lowering.add(dequantize_step(rows, values, *grid));
   lowering.define_raw(node.output(), values);
   return {};
