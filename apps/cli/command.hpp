@@ -48,8 +48,10 @@ struct Context {
   int threads = 0;
   Sink* sink = nullptr;
 
-  /// Standard output; the document with --json, else the text.
+  /// Standard output; the document with --json, else the text, in which control characters are escaped: names in files
+  /// hold anything. (Where names stand within a line, one_line escapes their line breaks, too.)
   void print(const std::string& text) const;
+  void heading(const std::string& text) const;
   void print(const Document& document) const;
 };
 

@@ -40,7 +40,18 @@ void Options::flag(const std::string& names, bool& target, const std::string& he
 }
 void Options::footer(const std::string& text) { app_.footer(text); }
 
-void Context::print(const std::string& text) const { std::fputs(text.c_str(), stdout); }
+void Context::print(const std::string& text) const {
+  std::string shown;
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    shown += one_line(rest.substr(0, end), SIZE_MAX);
+    if (end == rest.npos) break;
+    shown += '\n';
+    rest.remove_prefix(end + 1);
+  }
+  std::fputs(shown.c_str(), stdout);
+}
+void Context::heading(const std::string& text) const { std::fputs((bold(one_line(text)) + "\n").c_str(), stdout); }
 void Context::print(const Document& document) const { std::fputs((to_json(document) + "\n").c_str(), stdout); }
 
 std::vector<NamedCommand> commands() {

@@ -60,7 +60,7 @@ struct SaveOptions {
 struct Saved {
   size_t bytes = 0;
   int opset = 0;
-  std::string not_run;  // why the file was not executed (the network cannot be, or is too large); empty: it was
+  std::string not_run;  // why the file was not executed (the network cannot be, or takes too much); empty: it was
   std::vector<std::string> notes;  // what the file format cannot say
 };
 /// Writes ONNX, in a folder of its own; reads the file back, runs it on random inputs and compares the outputs with the

@@ -148,6 +148,20 @@ bool runs_in_float(const Model& model) {
   }
 }
 
+/// Why running the network once would take too much (a file of 200 bytes can ask for terabytes); empty: it does not.
+std::string too_costly(const Program& program) {
+  constexpr int64_t kMostMacs = int64_t{1} << 40;
+  constexpr double kMostBytes = 1 << 30;
+  const auto shapes = program.default_shapes();
+  double bytes = static_cast<double>(program.memory(shapes).arena);
+  for (size_t i = 0; i < shapes.size(); ++i) bytes += static_cast<double>(elements_of(shapes[i])) * bits_of(program.inputs()[i].dtype) / 8;
+  if (bytes > kMostBytes) return str("one run would take ", human_bytes(bytes));
+  int64_t macs = 0;
+  for (const StepInfo& step : program.steps(shapes))
+    if (__builtin_add_overflow(macs, step.macs, &macs) || macs > kMostMacs) return "one run would take more than 10^12 multiply-adds";
+  return {};
+}
+
 /// Runs the model and the file on the same random inputs. Says why where the network itself, quantized or not, cannot be
 /// run; then the file only has to be read.
 std::string check_written(const Model& model, const std::string& path) {
@@ -156,6 +170,7 @@ std::string check_written(const Model& model, const std::string& path) {
   std::vector<Tensor> inputs, want;
   try {
     before = Program::compile(model, {});
+    if (std::string why = too_costly(*before); !why.empty()) return why;
     inputs = random_inputs(*before, 1, 1);
     want = outputs_of(before, inputs);
   } catch (const Error& e) {

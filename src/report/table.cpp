@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "core/utf8.hpp"
+
 namespace bitwright {
 namespace {
 
@@ -28,7 +30,10 @@ void TextTable::row(std::vector<std::string> cells) {
 std::string TextTable::text() const {
   std::vector<size_t> widths;
   for (const std::string& title : titles_) widths.push_back(width(title));
-  for (const auto& cells : rows_)
+  auto rows = rows_;
+  for (auto& cells : rows)
+    for (std::string& cell : cells) cell = one_line(cell);
+  for (const auto& cells : rows)
     for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width(cells[i]));
   std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {
@@ -44,7 +49,7 @@ std::string TextTable::text() const {
   std::vector<std::string> rules;
   for (const size_t w : widths) rules.emplace_back(w, '-');
   line(rules);
-  for (const auto& cells : rows_) line(cells);
+  for (const auto& cells : rows) line(cells);
   return out;
 }
 

@@ -61,6 +61,11 @@ one("blocks.onnx", "DepthToSpace", attribute("blocksize", 1 << 32), shape=[1, 4,
 one("big_input.onnx", "Relu", shape=[1 << 24, 1 << 24], out=[1 << 24, 1 << 24])
 conv("conv_pads.onnx", attribute("pads", [1 << 40, 1, 1, 1]))
 
+# legal, but one run would take gigabytes; legal, but its names are escape sequences
+one("gigabytes.onnx", "Resize", attribute("antialias", 0), extra=[([0], b"", FLOAT), ([0], b"", FLOAT), ints(1 << 22, 3, 13, 5)],
+    shape=["N", 3, 8, 8], out=["a", "b", "c", "d"])
+model("red.onnx", [node("MatMul", ["\x1b[31mred\n", "w"], ["y"], name="a\n\x1b[31mb\x07")], [value("\x1b[31mred\n", ["N", 4])], [y], [w])
+
 # values
 matmul("nan.onnx", tensor("w", [4, 2], f32(1, 2, 3, math.nan, 5, 6, 7, 8)))
 matmul("inf.onnx", tensor("w", [4, 2], f32(1, 2, 3, math.inf, 5, 6, 7, 8)))

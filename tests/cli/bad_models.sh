@@ -58,6 +58,15 @@ at_run blocks.onnx "node 'op' \(DepthToSpace\): blocksize is 4294967296"
 at_run big_input.onnx 'a tensor of shape .* is larger than any memory'
 at_run conv_pads.onnx "node 'op' \(Conv\): pads holds 1099511627776"
 
+expect 0 'note: gone.out.onnx was read back but not run: one run would take 3.3 GB' convert gigabytes.onnx gone.out.onnx
+for line in 'inspect red.onnx' 'inspect red.onnx --steps --values' 'quantize red.onnx -o red.out.onnx --mode weight-only' 'bench red.onnx --seconds 0 --layers'; do
+  # shellcheck disable=SC2086
+  "$program" $line >out.txt 2>&1 || complain "$line: $(cat out.txt)"
+  ! grep -qP '[\x00-\x09\x0b-\x1f]' out.txt || complain "$line: control characters reach the terminal"
+  ! grep -q '^.\[31m' out.txt || complain "$line: a name breaks a line"
+done
+"$program" inspect red.onnx | grep -qF '(a\x0a\x1b[31mb\x07): MatMul' || complain "inspect does not show the name escaped"
+rm -f gone.out.onnx red.out.onnx
 for model in nan inf; do  # no range holds them
   refuses 1 "$model.onnx: node 'fc' \(MatMul\): its weights 'w' hold infinite values or NaN, which no scale can hold; mend them or exclude the node" \
     quantize $model.onnx -o out.onnx --mode weight-only

@@ -58,7 +58,7 @@ void run_demo(const Args& args, const Context& c) {
   const auto before = measure(load_program(path, "float"), "float32", {test.get()}, 0.5, c);
   const auto after = measure(load_program(out, "integer"), "int8", {test.get()}, 0.5, c);
   if (c.json) return c.print(comparison_document({before, after}));
-  c.print(bold("A small network for Fashion-MNIST, from float32 to int8") + "\n");
+  c.heading("A small network for Fashion-MNIST, from float32 to int8");
   c.print(str("calibrated on ", train->description(), " in ", fixed(quantized.seconds, 1), " s; judged on ", test->description(), "\n\n"));
   c.print(comparison_table({before, after}));
   c.print(args.out.empty() ? "\nTry: bitwright quantize MODEL -o OUT --data DATA, then bitwright compare MODEL OUT --data DATA\n"

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/utf8.hpp"
 #include "graph/nested.hpp"
 #include "graph/state.hpp"
 #include "report/model_text.hpp"
@@ -18,7 +19,7 @@ struct Args {
 
 std::string type_text(const Graph& graph, ValueId id) {
   const Value& v = graph.value(id);
-  return str(v.name, " ", name_of(v.dtype), " ", v.has_shape ? graph.shape_text(v.shape) : "of unknown shape");
+  return str(one_line(v.name), " ", name_of(v.dtype), " ", v.has_shape ? graph.shape_text(v.shape) : "of unknown shape");
 }
 
 int64_t parameters(const Graph& graph) {
@@ -76,7 +77,7 @@ std::string steps_text(const Model& model, const std::string& target) {
   }
   std::string text = "\n" + table.text() + (notes.empty() ? "" : "\n");
   for (const auto& [note, steps] : notes)
-    text += str(note, "\n    ", steps.front(), steps.size() > 1 ? str(" and ", steps.size() - 1, " more") : std::string(), "\n");
+    text += str(note, "\n    ", one_line(steps.front()), steps.size() > 1 ? str(" and ", steps.size() - 1, " more") : std::string(), "\n");
   return text;
 }
 
@@ -128,7 +129,7 @@ void run_inspect(const Args& args, const Context& c) {
   }
   c.print(header(args, model));
   for (const ModuleLine& line : lines)
-    if (chosen(args, line.name)) c.print("  (" + line.name + "): " + line.text + "\n");
+    if (chosen(args, line.name)) c.print("  (" + one_line(line.name) + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
   if (args.steps) c.print(steps_text(args.run.fused(model), args.target.empty() ? "auto" : args.target));
 }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/utf8.hpp"
 #include "graph/state.hpp"
 #include "needs.hpp"
 #include "quantize_args.hpp"
@@ -32,7 +33,7 @@ std::string decisions_text(const std::vector<Decision>& decisions, bool all) {
       const std::string why = str(d.op, ": ", d.why.rfind("absorbed", 0) == 0 ? "absorbed into the operator before" : d.why);
       auto at = std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == why; });
       if (at == reasons.end()) at = reasons.insert(reasons.end(), {why, {}});
-      at->second.push_back(d.name);
+      at->second.push_back(one_line(d.name));
     }
     text += str(quantized ? "quantized: " : "kept float: ", total, total == 1 ? " node\n" : " nodes\n");
     for (auto& [why, names] : reasons) {
