@@ -6,6 +6,7 @@
 #include "ops/op.hpp"
 #include "passes/fold_steps.hpp"
 #include "passes/qoperators.hpp"
+#include "passes/shields.hpp"
 
 namespace bitwright {
 namespace {
@@ -118,6 +119,7 @@ void read_profile(Model& model) {
 void fold_graph(Model& model, FoldReport& report) {
   const Metadata& metadata = model.info.metadata;
   Rewriter r(model);
+  drop_shields(r);
   lift_qoperators(r, metadata, report);
   lift_movement(r);
   lift_integer_products(r, metadata, report);

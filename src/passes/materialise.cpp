@@ -4,6 +4,7 @@
 
 #include "graph/nested.hpp"
 #include "passes/qoperators.hpp"
+#include "passes/shields.hpp"
 #include "passes/step_writer.hpp"
 
 namespace bitwright {
@@ -20,6 +21,7 @@ class Materialiser {
       if (r_.node(id)->is("Gather")) write_rows(r_, *r_.node(id));
     r_.commit();
     if (options_.style == QuantizedStyle::qoperator) write_qoperators(model_, names_);
+    write_shields(model_, names_);
   }
 
  private:

@@ -406,6 +406,36 @@ TEST(Materialise, NarrowSixteenBitCodesAreClippedAsFloats) {
   }
 }
 
+// Sums of one input keep ONNX Runtime from fusions that its kernels do not take (shields.hpp).
+TEST(Materialise, WhatOnnxRuntimeWouldFuseWronglyIsShielded) {
+  const std::string graph = R"(graph "g" {
+  input x: f32[2,4]
+  const w: f32[4,2] = {1, 2, -3, 4, 5, 6, 7, 8}
+  a: f32[2,2] = MatMul(x, w)
+  const s: i64[1] = {4}
+  y: f32[4] = Reshape(a, s)
+  output y
+}
+)";
+  const auto sums = [](const std::string& text) {
+    expect_inverse(text);
+    std::string inputs;
+    const Model written = materialise(parse_model(text));
+    for (const Node& node : written.graph.nodes)
+      if (node.is("Sum")) inputs += written.graph.value(node.input(0)).name + " ";
+    return inputs;
+  };
+  const std::string x = "at input 0: static {int8 -128 127 scale f32[]{0.5} zero i8[]{0}}\n";
+  const std::string a = "at 0 output 0: static {int8 -128 127 scale f32[]{0.5} zero i8[]{0}}\n";
+  const std::string blocks = "at 0 input 1: static {int8 -127 127 block 0 2 scale f32[2,2]{1, 1, 1, 1}} codes i8[4,2]{1, 2, -3, 4, 5, 6, 7, 8}\n";
+  const std::string plain = "at 0 input 1: static {int8 -127 127 scale f32[]{1}} codes i8[4,2]{1, 2, -3, 4, 5, 6, 7, 8}\n";
+  EXPECT_EQ(sums(graph + x + blocks), "w ");
+  EXPECT_EQ(sums(graph + blocks), "");  // its block-wise products of floats are fine
+  EXPECT_EQ(sums(graph + x + plain), "");
+  EXPECT_EQ(sums(graph + x + a + blocks), "w a_dequantized ");
+  EXPECT_EQ(sums(graph + x + a + plain), "");
+}
+
 TEST(Materialise, SixteenBitScalesOfConstantsAreKept) {
   const std::string text = R"(graph "g" {
   input x: f16[2,3]
