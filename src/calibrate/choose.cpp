@@ -154,9 +154,17 @@ std::string bias_refusal(const Graph& graph, const Node& node, const QuantRule& 
   if (!tensor) return "its bias is not constant";
   int64_t channels = w.tensor->dim(w.axis);
   if (node.is("ConvTranspose")) channels *= node.attr_int("group", 1);
-  if (tensor->elements() != channels || tensor->dim(-1) != channels)
+  if (tensor->rank() > 1 && tensor->elements() > tensor->dim(-1))
+    return str("its bias has shape ", to_string(tensor->shape()), ": it changes with the row, codes have one per output channel");
+  if (tensor->elements() != channels || tensor->rank() == 0)
     return str("its bias has shape ", to_string(tensor->shape()), ", not one value per output channel");
   return {};
+}
+
+std::string operand_refusal(const Graph& graph, const Node& node) {
+  const ValueId first = node.input(0);
+  const bool on_the_left = first != ValueId::none && graph.has_value(first) && graph.constant(first);
+  return on_the_left ? "its constant is the first operand: weights are the second one" : "its weights are not constant";
 }
 
 }  // namespace
@@ -167,7 +175,7 @@ Weights weights_of(const Graph& graph, const Node& node, const QuantRule& rule) 
   w.input = static_cast<uint16_t>(rule.weight_input);
   const ValueId id = node.input(w.input);
   const Tensor* tensor = id != ValueId::none && graph.has_value(id) ? graph.constant(id) : nullptr;
-  if (!tensor) return w.refusal = "its weights are not constant", w;
+  if (!tensor) return w.refusal = operand_refusal(graph, node), w;
   if (tensor->dtype() != DType::f32)
     return w.refusal = str("its weights are ", name_of(tensor->dtype()), ", not float32"), w;
   if (tensor->elements() == 0) return w.refusal = "its weights are empty", w;

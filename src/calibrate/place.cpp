@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "calibrate/decide.hpp"
+#include "graph/nested.hpp"
 
 namespace bitwright {
 namespace {
@@ -140,10 +141,31 @@ Placement place_static(Model model, const Rules& rules, const std::vector<Choice
   return StaticPlacer(std::move(model), rules, choices).run();
 }
 
+namespace {
+
+/// Layers of branches and loop bodies, which no choice reaches.
+void tell_nested_layers(const Graph& graph, std::vector<Decision>& decisions) {
+  for (const Node& node : graph.nodes)
+    for_each_nested(node, [&](const Graph& nested) {
+      for (const PlacedNode& placed : all_nodes(nested)) {
+        const Node& inner = *placed.node;
+        const Op* op = find_op(inner.domain, inner.op);
+        const bool recurrent = inner.is("LSTM") || inner.is("GRU") || inner.is("RNN");
+        if (!recurrent && (!op || op->quant.kind != Kind::linear)) continue;
+        decisions.push_back({inner.id, label(*placed.graph, inner), inner.op, false,
+                             str("it stands inside of ", label(graph, node), " (", node.op, "), where nothing is quantized")});
+      }
+    });
+}
+
+}  // namespace
+
 Placement place(Model model, const Rules& rules) {
   const std::vector<Choice> choices = choose(model, rules);
-  return rules.method == Method::static_ranges ? place_static(std::move(model), rules, choices)
-                                               : place_without_data(std::move(model), rules, choices);
+  Placement placement = rules.method == Method::static_ranges ? place_static(std::move(model), rules, choices)
+                                                              : place_without_data(std::move(model), rules, choices);
+  tell_nested_layers(placement.model.graph, placement.decisions);
+  return placement;
 }
 
 }  // namespace bitwright

@@ -78,6 +78,24 @@ std::string read_bias(const Lowering& lowering, const Node& node, size_t input, 
 
 }  // namespace
 
+ProductShape product_shape(const Lowering& lowering, const Node& node) {
+  const Shape &x = lowering.known(node.input(0))->shape(), &w = lowering.known(node.input(1))->shape();
+  const bool gemm = node.is("Gemm");
+  ProductShape p;
+  p.trans_b = gemm && node.attr_int("transB", 0);
+  if (gemm && (node.attr_int("transA", 0) || node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1)) {
+    p.reason = "transA, alpha or beta";
+  } else if (x.empty() || w.empty() || (w.size() > 2 && elements_of(std::span(w).first(w.size() - 2)) != 1)) {
+    p.reason = str("shapes ", to_string(x), " x ", to_string(w));
+  } else {
+    const bool vector = w.size() == 1;
+    p.k = x.back(), p.m = rows_of(x);
+    p.n = vector ? 1 : p.trans_b ? w[0] : w.back();
+    p.axis = vector ? -1 : p.trans_b ? 0 : static_cast<int>(w.size()) - 1;
+  }
+  return p;
+}
+
 std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear) {
   const Entry* entry = lowering.input_entry(node, input);
   if (!entry || entry->codes.empty()) return "its weights are float";
@@ -98,12 +116,27 @@ std::string read_weights(const Lowering& lowering, const Node& node, size_t inpu
   return {};
 }
 
+namespace {
+
+/// Why there are no codes of input 0; empty where the rules for run-time codes have said it.
+std::string why_no_codes(const Lowering& lowering, const Node& node) {
+  const Entry* entry = lowering.input_entry(node, 0);
+  if (is_at_run(entry)) return {};
+  if (!entry) entry = lowering.output_entry(node.input(0));
+  if (!is_static(entry)) return "its input is float";
+  const Grid& grid = entry->chain.back();
+  if (!grid.format->is_integer || !grid.table.empty() || grid.format->bits > 16) return str("its input is ", grid.format->name);
+  return grid.layout.kind == Layout::tensor ? "the zero point of its input is no code" : "its input has several scales";
+}
+
+}  // namespace
+
 std::variant<Linear, std::string> read_linear(const Lowering& lowering, const Node& node, size_t weight_input,
                                               size_t bias_input, int axis, int64_t channels) {
   Linear linear;
   linear.channels = channels;
   const auto src = lowering.input_grid(node, 0);
-  if (!src) return "its input is float";
+  if (!src) return why_no_codes(lowering, node);
   linear.src = *src;
   if (std::string reason = read_weights(lowering, node, weight_input, axis, linear); !reason.empty()) return reason;
   read_tail(lowering, node, linear);
@@ -165,121 +198,6 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
                             linear.channels, " channels, ", evaluations, " evaluations)")
                       : leaving.requantize.refused);
   return leaving;
-}
-
-namespace {
-
-/// src float on its grid -> integer-valued float q - z.
-class CenterStep : public Step {
- public:
-  CenterStep(BufferId src, BufferId dst, EngineGrid grid) : grid_(grid) {
-    info.kernel = "codes as float";
-    reads = {src};
-    writes = {dst};
-  }
-  void run(StepContext& context) const override {
-    const auto from = context.at(reads[0]).values<float>();
-    const auto to = context.at(writes[0]).values<float>();
-    for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(grid_.code(from[i]) - grid_.zero);
-  }
-
- private:
-  EngineGrid grid_;
-};
-
-/// Integer-valued float accumulators -> the float value of the result's code, by the definition of the profile.
-class SimulatedLeaveStep : public Step {
- public:
-  SimulatedLeaveStep(BufferId src, BufferId dst, const Linear& linear, Leaving leaving, int64_t channel_axis_from_end)
-      : linear_(linear), leaving_(std::move(leaving)), dst_(linear.dst ? linear.clamped_dst() : EngineGrid()), axis_(channel_axis_from_end) {
-    info.kernel = "requantize (definition)";
-    reads = {src};
-    writes = {dst};
-  }
-  void run(StepContext& context) const override {
-    const Tensor& src = context.at(reads[0]);
-    const auto from = src.values<float>();
-    const auto to = context.at(writes[0]).values<float>();
-    int64_t inner = 1;
-    for (int64_t d = src.rank() - axis_ + 1; d < src.rank(); ++d) inner *= src.dim(d);
-    const Output out = leaving_.output(nullptr, 0);
-    for (size_t i = 0; i < from.size(); ++i) {
-      const int64_t channel = static_cast<int64_t>(i) / inner % linear_.channels;
-      const auto c = static_cast<size_t>(channel);
-      const int64_t acc = static_cast<int64_t>(from[i]) + (linear_.bias.empty() ? 0 : linear_.bias[c]);
-      if (linear_.leaves_codes()) {
-        to[i] = value(requantize_exact(out.requantize, acc, channel));
-      } else {
-        float real = static_cast<float>(acc) * leaving_.scale[c];
-        if (!leaving_.bias.empty()) real += leaving_.bias[c];
-        to[i] = linear_.dst ? value(dst_.code(real)) : real;
-      }
-    }
-  }
-
- private:
-  float value(int32_t code) const { return static_cast<float>(code - dst_.zero) * dst_.scale; }
-
-  Linear linear_;
-  Leaving leaving_;
-  EngineGrid dst_;
-  int64_t axis_;
-};
-
-}  // namespace
-
-Reason floats_refuse(const std::vector<Reach>& reach) {
-  constexpr int64_t kExact = int64_t{1} << 24;
-  for (const Reach& r : reach)
-    if (r.lo <= -kExact || r.hi >= kExact) return "its sums do not fit a float32 exactly";
-  return {};
-}
-
-BufferId centered(Lowering& lowering, const Node& node, size_t i, const EngineGrid& grid) {
-  const BufferId result = lowering.make(DType::f32, lowering.known(node.input(i))->shape());
-  lowering.add(std::make_unique<CenterStep>(lowering.floats(node, i), result, grid));
-  return result;
-}
-
-void leave_simulated(Lowering& lowering, const Node& node, const Linear& linear, BufferId sums,
-                     int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
-  const BufferId result = lowering.make(DType::f32, lowering.known(node.output())->shape());
-  std::vector<std::string> notes;
-  Leaving leaving = make_leaving(linear, lowering.table().profile, reach, notes);
-  auto& leave = lowering.add(
-      std::make_unique<SimulatedLeaveStep>(sums, result, linear, std::move(leaving), channel_axis_from_end));
-  leave.info.node = node.id;
-  leave.info.name = display_name(node) + linear.tail.names;
-  leave.info.kernel = str("simulated ", node.op);
-  lowering.absorb(linear.tail);
-  if (linear.dst) {
-    lowering.define_floats(linear.tail.value, result);
-  } else {
-    lowering.define_raw(node.output(), result);
-  }
-}
-
-Reason lower_simulated(Lowering& lowering, const Node& node, const Linear& linear, size_t weight_input, size_t bias_input,
-                       int weight_axis, int64_t channel_axis_from_end, const std::vector<Reach>& reach) {
-  if (Reason reason = floats_refuse(reach)) return reason;
-  // Weights as integer-valued floats, the bias left out: it is added to the integer.
-  Tensor weights(DType::f32, linear.weights.shape());
-  const Shape strides = strides_of(weights.shape());
-  const auto out = weights.values<float>();
-  const int64_t stride = strides[static_cast<size_t>(weight_axis)], extent = weights.dim(weight_axis);
-  for (size_t i = 0; i < out.size(); ++i) {
-    const auto at = static_cast<int64_t>(i);
-    const int64_t channel = at / stride % extent;
-    out[i] = static_cast<float>(value_as_int(linear.weights, at) - linear.weight_zero[static_cast<size_t>(channel)]);
-  }
-  const BufferId x = centered(lowering, node, 0, linear.src);
-  Node plain = node;
-  plain.inputs.resize(std::min(plain.inputs.size(), std::max(weight_input + 1, size_t{2})));
-  if (bias_input < plain.inputs.size()) plain.inputs.resize(bias_input);
-  const BufferId sums = lowering.make(DType::f32, lowering.known(node.output())->shape());
-  lowering.add(operator_step(plain, {x, lowering.make_constant(weights)}, {sums}));
-  leave_simulated(lowering, node, linear, sums, channel_axis_from_end, reach);
-  return {};
 }
 
 void define_linear(Lowering& lowering, const Node& node, const Linear& linear, BufferId buffer, Order order) {

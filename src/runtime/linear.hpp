@@ -35,6 +35,15 @@ struct Linear {
 /// Rows of the matrices in x: the product of all extents but the last (which may be 0).
 inline int64_t rows_of(const Shape& x) { return elements_of(std::span(x).first(x.size() - 1)); }
 
+/// A product with constant weights as one of matrices: y[m, n] = x[m, k] * w[k, n], whatever axes of extent 1 there are besides.
+struct ProductShape {
+  int64_t m = 0, n = 0, k = 0;
+  bool trans_b = false;
+  int axis = 0;        // of w: output channels; no axis at all for a vector
+  std::string reason;  // why it is none; empty: the rest is valid
+};
+ProductShape product_shape(const Lowering& lowering, const Node& node);
+
 /// Codes, scales and zero points of weights at `input` into `linear` (channels set); returns what stands in the way.
 std::string read_weights(const Lowering& lowering, const Node& node, size_t input, int axis, Linear& linear);
 

@@ -112,13 +112,24 @@ void Lowering::lower(const Node& node) {
   if (all_known) {
     for (const LoweringRule* rule : rules) {
       const Reason reason = rule->lower(*this, node);
-      if (!reason) return;
+      if (!reason) return tell_refusals(node, refusals);
       if (!reason->empty()) refusals.push_back(*reason);
     }
   } else if (std::any_of(rules.begin(), rules.end(), [&](const LoweringRule* rule) { return rule->op == node.op; })) {
     refusals.push_back("its shapes are known at run time only");
   }
   lower_general(*this, node, std::move(refusals));
+}
+
+/// A float step of a quantized network says why it is none on codes.
+void Lowering::tell_refusals(const Node& node, const std::vector<std::string>& refusals) {
+  if (options_.target == Target::floating || table().empty()) return;
+  for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
+    StepInfo& info = (*step)->info;
+    if (info.node != node.id) continue;
+    if (!info.integer) info.notes.insert(info.notes.end(), refusals.begin(), refusals.end());
+    return;
+  }
 }
 
 bool Lowering::has_stored_parameters(const Node& node) const {

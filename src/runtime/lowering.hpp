@@ -129,6 +129,7 @@ class Lowering {
   void arrange(const Graph& scope);
   bool take_branch(const Node& node);
   void lower(const Node& node);
+  void tell_refusals(const Node& node, const std::vector<std::string>& refusals);
   bool has_stored_parameters(const Node& node) const;
   bool fold(const Node& node);
   void infer(const Node& node);

@@ -223,6 +223,50 @@ TEST(Place, DynamicTakesProductsAndSaysWhyNotConvolutions) {
   EXPECT_EQ(why(p, "conv"), "-bound by activations: static quantization suits convolutions better, so only when named");
 }
 
+TEST(Place, SaysThatAConvolutionIsNotQuantizedPerRow) {
+  Rules rules = default_rules();
+  rules.method = Method::dynamic;
+  rules.operators = {"Conv"};
+  rules.per_row = true;
+  Net net;
+  net.output(net.conv(net.input("x", {1, 3, 4, 4}), 3, 4, "conv"));
+  const Placement p = place(net.model, rules);
+  EXPECT_FALSE(p.model.quantization.find({net.node("conv"), Side::input, 0})->per_row);
+  EXPECT_EQ(why(p, "conv").rfind("+int8 weights, activations at run time per tensor, not per row: ", 0), 0u) << why(p, "conv");
+}
+
+TEST(Place, SaysWhereWeightsAndBiasesStand) {
+  const auto said = [](const char* op) {
+    const Model net = parse_model(str("graph \"g\" {\n input x: f32[2,2]\n const w: f32[2,2] = {1, 2, -3, 4}\n const b: f32[2,1] = {1, 2}\n"
+                                      " y: f32[2,2] = ", op, " @\"op\"\n output y\n}"));
+    return why(place(net, default_rules()), "op");
+  };
+  EXPECT_EQ(said("MatMul(w, x)"), "-its constant is the first operand: weights are the second one");
+  EXPECT_EQ(said("Gemm(w, x)"), "-its constant is the first operand: weights are the second one");
+  EXPECT_EQ(said("Gemm(x, w, w)"), "-its bias has shape [2,2]: it changes with the row, codes have one per output channel");
+  EXPECT_EQ(said("Gemm(x, w, b)"), "-its bias has shape [2,1]: it changes with the row, codes have one per output channel");
+}
+
+TEST(Place, TellsLayersOfNestedGraphs) {
+  const Model net = parse_model(R"(graph "g" {
+  input x: f32[1,2]
+  input c: bool[]
+  const w: f32[2,2] = {1, 2, -3, 4}
+  m: f32[1,2] = MatMul(x, w) @"outside"
+  y: f32[1,2] = If(c) else_branch=graph "no" {
+    output m
+  } then_branch=graph "yes" {
+    t: f32[1,2] = MatMul(m, w) @"inside"
+    r: f32[1,2] = Relu(t) @"clamp"
+    output r
+  } @"choice"
+  output y
+})");
+  const Placement p = place(net, default_rules());
+  EXPECT_EQ(why(p, "inside"), "-it stands inside of choice (If), where nothing is quantized");
+  EXPECT_EQ(why(p, "clamp"), "no such node");
+}
+
 TEST(Place, WeightOnlyGroupsLieAlongTheSummedAxis) {
   Rules rules = default_rules();
   rules.method = Method::weight_only;

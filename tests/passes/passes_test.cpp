@@ -212,6 +212,24 @@ TEST(FoldGemmFactors, IntoWeightsAndBias) {
   EXPECT_EQ(report.done, (Lines{"node 'fc' (Gemm): its alpha 0.5 is folded into input 1", "node 'fc' (Gemm): its beta 2 is folded into input 2"}));
 }
 
+TEST(FoldGemmFactors, ABiasOfOneNumberIsSpread) {
+  const auto report = expect_pass("fold_gemm_factors", R"(graph "g" {
+  input x: f32[2,2]
+  const w: f32[2,3] = {1, 2, -3, 4, 5, 6}
+  const b: f32[] = {3}
+  y: f32[2,3] = Gemm(x, w, b) beta=0.5 @"fc"
+  output y
+})", R"(graph "g" {
+  input x: f32[2,2]
+  const w: f32[2,3] = {1, 2, -3, 4, 5, 6}
+  const b: f32[3] = {1.5, 1.5, 1.5}
+  y: f32[2,3] = Gemm(x, w, b) @"fc"
+  output y
+}
+)");
+  EXPECT_EQ(report.done.back(), "node 'fc' (Gemm): its bias, one number, is given once per output");
+}
+
 TEST(FoldGemmFactors, CodesStayAndScalesTakeThem) {
   expect_pass("fold_gemm_factors", R"(graph "g" {
   input x: f32[2,2]

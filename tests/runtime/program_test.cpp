@@ -37,6 +37,50 @@ TEST(Program, PlansShareWhatDoesNotDependOnTheShape) {
   EXPECT_EQ(cost(2), cost(1));  // both in the cache: only the list of shapes is made
 }
 
+TEST(Program, AFloatStepOfAQuantizedNetworkSaysWhy) {
+  Small small("uint8");
+  const std::vector<float> scales = {0.02f, 0.03f, 0.04f};
+  small.model.quantization.at[{kGraphInput, Side::output, 0}].chain = {channel_grid(format_named("uint8"), 1, scales)};
+  bool told = false;
+  for (const StepInfo& step : Program::compile(small.model)->steps(std::vector<Shape>{{1, 3, 9, 8}}))
+    if (step.name.find("'c1'") != std::string::npos) {
+      EXPECT_FALSE(step.integer);
+      told = std::count(step.notes.begin(), step.notes.end(), "its input has several scales") == 1;
+    }
+  EXPECT_TRUE(told);
+}
+
+// Axes of extent 1, or none, around a matrix of weights change no kernel.
+TEST(Program, ProductsWithVectorsAndStacksOfOneAreIntegers) {
+  const std::pair<Shape, Shape> cases[] = {{{4, 6}, {6}}, {{6}, {6, 5}}, {{4, 6}, {1, 6, 5}}, {{2, 3, 6}, {1, 1, 6, 5}}, {{6}, {6}}};
+  for (const auto& [left, right] : cases) {
+    Model model;
+    Graph& g = model.graph;
+    const ValueId x = g.add_value("x", DType::f32), y = g.add_value("y");
+    const Tensor weights = noise(right, 0.3f, 3);
+    const Grid grid = tensor_grid(format_named("int8"), 0.01f), in = tensor_grid(format_named("uint8"), 0.02f, 120);
+    const ValueId w = g.add_constant("w", weights);
+    const NodeId id = g.add_node("MatMul", {x, w}, {y}, "product").id;
+    g.inputs = {x}, g.outputs = {y};
+    model.quantization.at[{kGraphInput, Side::output, 0}].chain = {in};
+    model.quantization.at[{id, Side::output, 0}].chain = {tensor_grid(format_named("uint8"), 0.03f, 128)};
+    Entry& entry = model.quantization.at[{id, Side::input, 1}];
+    entry.chain = {grid}, entry.codes = quantize(weights, grid);
+    const auto program = Program::compile(model), simulated = Program::compile(model, {.target = Target::simulated});
+    bool integer = false;
+    for (const StepInfo& step : program->steps(std::vector<Shape>{left})) integer = integer || step.integer;
+    EXPECT_TRUE(integer) << to_string(left) << to_string(right);
+    const Tensor data = noise(left, 1, 4);
+    bitwright::Run one(program), other(simulated), real(Program::compile(model, {.target = Target::floating}));
+    const Tensor codes = one({data})[0].clone();
+    EXPECT_TRUE(identical(codes, other({data})[0])) << to_string(left) << to_string(right);
+    const Tensor wanted = real({data})[0];
+    ASSERT_EQ(codes.shape(), wanted.shape());
+    for (size_t i = 0; i < static_cast<size_t>(codes.elements()); ++i)
+      EXPECT_NEAR(codes.values<float>()[i], wanted.values<float>()[i], 0.1f);
+  }
+}
+
 TEST(Program, PiecesOfAProductCoverItAndUseTheWeightsForSeveralRows) {
   for (const int64_t rows : {0, 1, 5, 16, 49, 3136})
     for (const int64_t panels : {1, 3, 15})

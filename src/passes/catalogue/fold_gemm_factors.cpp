@@ -1,4 +1,7 @@
-// alpha A B + beta C = A (alpha B) + (beta C) for constants B and C: a Gemm without factors has an integer form
+// alpha A B + beta C = A (alpha B) + (beta C) for constants B and C: a Gemm without factors has an integer form; one number
+// C is given once per output
+#include <algorithm>
+
 #include "passes/match.hpp"
 
 namespace bitwright {
@@ -14,6 +17,7 @@ class FactorFolder {
       if (r_.node(id)->input(2) == ValueId::none) r_.node(id)->attributes.erase("beta");  // of nothing
       fold(*r_.node(id), "alpha", 1);
       fold(*r_.node(id), "beta", 2);
+      spread_bias(*r_.node(id));
     }
     r_.commit();
   }
@@ -29,6 +33,19 @@ class FactorFolder {
     auto& lines = why.empty() ? report_.done : report_.kept;
     lines.push_back(str(display_name(node), ": its ", key, " ", factor, why.empty() ? " is folded into input " : " stays: input ", input, why));
     if (why.empty()) node.attributes.erase(key);
+  }
+
+  void spread_bias(Node& node) {
+    const ValueId id = node.input(2);
+    const Tensor* bias = id == ValueId::none ? nullptr : r_.graph().constant(id);
+    const Tensor* w = r_.graph().constant(node.input(1));
+    if (!bias || !w || w->rank() != 2 || bias->dtype() != DType::f32 || bias->elements() != 1 || r_.input_entry(node, 2)) return;
+    const int64_t outputs = w->dim(node.attr_int("transB", 0) ? 0 : 1);
+    if (bias->rank() == 1 && outputs == 1) return;
+    Tensor all(DType::f32, {outputs});
+    std::fill_n(all.values<float>().data(), outputs, bias->values<float>()[0]);
+    r_.set_input(node, 2, r_.add_constant(r_.graph().value(id).name, all));
+    report_.done.push_back(str(display_name(node), ": its bias, one number, is given once per output"));
   }
 
   /// Scales the constant at `input`, with its codes' grid; or says what forbids it.

@@ -38,23 +38,21 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   if (!entry || entry->when != When::at_run) return "";
   const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
+  const ProductShape p = product_shape(lowering, node);
+  if (!p.reason.empty()) return p.reason;
+  const int64_t m = p.m, n = p.n, k = p.k;
   const bool gemm = node.is("Gemm");
-  const bool trans_b = gemm && node.attr_int("transB", 0);
-  if (gemm && (node.attr_int("transA", 0) || node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1))
-    return "transA, alpha or beta";
-  if (w.rank() != 2 || x.rank() < 2) return str("shapes ", to_string(x.shape()), " x ", to_string(w.shape()));
-  const int64_t k = x.dim(-1), n = y.dim(-1), m = rows_of(x.shape());
   Linear linear;
   linear.channels = n;
   linear.src = {.type = DType::u8};
-  if (std::string reason = read_weights(lowering, node, 1, trans_b ? 0 : 1, linear); !reason.empty()) return reason;
+  if (std::string reason = read_weights(lowering, node, 1, p.axis, linear); !reason.empty()) return reason;
   if (linear.weights.dtype() != DType::i8) return "its weights are wider than 8 bits";
   const bool has_bias = gemm && node.input(2) != ValueId::none;
   const Tensor* bias = has_bias ? lowering.constant(node.input(2)) : nullptr;
   if (has_bias && (!bias || bias->elements() != n)) return "its bias is not one constant per output";
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const auto product = lowering.shared(node, "dynamic product", [&] {
-    return Product{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, kDynamicCodes, DType::u8, DType::f32, isa},
+    return Product{{linear.weight_codes(p.trans_b ? 1 : n, p.trans_b ? k : 1), k, n, kDynamicCodes, DType::u8, DType::f32, isa},
                    with_slack(linear.weight_scale), slack_floats(bias)};
   });
 

@@ -31,25 +31,23 @@ class MatMulStep : public Step {
 Reason lower_product(Lowering& lowering, const Node& node) {
   const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
+  const ProductShape p = product_shape(lowering, node);
+  if (!p.reason.empty()) return p.reason;
+  const int64_t m = p.m, n = p.n, k = p.k;
   const bool gemm = node.is("Gemm");
-  const bool trans_b = gemm && node.attr_int("transB", 0);
-  if (gemm && (node.attr_int("transA", 0) || node.attr_float("alpha", 1) != 1 || node.attr_float("beta", 1) != 1))
-    return "transA, alpha or beta";
-  if (w.rank() != 2 || x.rank() < 2) return str("shapes ", to_string(x.shape()), " x ", to_string(w.shape()));
-  const int64_t k = x.dim(-1), n = y.dim(-1), m = rows_of(x.shape());
-  const auto read = read_linear(lowering, node, 1, gemm ? 2 : 99, trans_b ? 0 : 1, n);
+  const auto read = read_linear(lowering, node, 1, gemm ? 2 : 99, p.axis, n);
   if (const auto* reason = std::get_if<std::string>(&read)) return *reason;
   const Linear& linear = std::get<Linear>(read);
   const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const auto product = lowering.shared(node, "product " + linear.tail.key(), [&] {
-    Product made{{linear.weight_codes(trans_b ? 1 : n, trans_b ? k : 1), k, n, linear.src_codes(), linear.src.type,
+    Product made{{linear.weight_codes(p.trans_b ? 1 : n, p.trans_b ? k : 1), k, n, linear.src_codes(), linear.src.type,
                   linear.out_type(), isa}, {}, {}};
     made.notes = made.weights.refused();
     made.leaving = make_leaving(linear, lowering.table().profile, made.weights.reach(), made.notes);
     return made;
   });
-  if (lowering.simulated() &&
-      !lower_simulated(lowering, node, linear, 1, gemm ? 2 : 99, trans_b ? 0 : 1, 1, product->weights.reach()))
+  if (lowering.simulated() && p.axis >= 0 &&
+      !lower_simulated(lowering, node, linear, 1, gemm ? 2 : 99, p.axis, 1, product->weights.reach()))
     return {};
 
   auto step = std::make_unique<MatMulStep>();
