@@ -164,8 +164,9 @@ class Lowering {
   std::unordered_set<ValueId> tapped_;
 };
 
-/// Rules are asked stage by stage, within a stage in the order of their files: codes before floats.
-enum class Stage : uint8_t { before_all, codes, floats };
+/// Rules are asked stage by stage, within a stage in the order of their files: codes before floats, and of those our own
+/// kernels before what computes an operator as the catalogue does.
+enum class Stage : uint8_t { before_all, codes, float_kernels, floats };
 
 struct LoweringRule {
   std::string_view op;  // "" domain; "*": asked for every operator
