@@ -49,12 +49,12 @@ class Peer:
 class Ours:
     """`bitwright bench`, started anew for every burst."""
 
-    def __init__(self, name, model, batch, args, extents, target):
+    def __init__(self, name, model, batch, args, length, target):
         self.name = name
         self.command = [networks.PROGRAM, "bench", str(model), "--json", "--quiet", "--target", target, "--batch", str(batch),
                         "--threads", str(args.threads)]
-        if extents:
-            self.command += ["--length", extents.split("=")[1]]
+        if length:
+            self.command += ["--length", str(length)]
         self.integer_share = None
         self.burst(0.05)
 
@@ -82,15 +82,14 @@ def start(make, notes):
 def contenders(name, batch, args, work, notes):
     network = networks.NETWORKS[name]
     exact, small = networks.float_file(name, work), networks.quantized_file(name, work)
-    length = int(network.extents.split("=")[1]) if network.extents else 1
-    found = [start(lambda: Ours("bitwright int8", small, batch, args, network.extents, "integer"), notes),
-             start(lambda: Ours("bitwright float", exact, batch, args, network.extents, "float"), notes)]
+    found = [start(lambda: Ours("bitwright int8", small, batch, args, network.length, "integer"), notes),
+             start(lambda: Ours("bitwright float", exact, batch, args, network.length, "float"), notes)]
     files = [("onnxruntime float", exact), ("onnxruntime int8", small), ("openvino float", exact), ("openvino bf16", exact),
              ("openvino int8", small)]
     if network.lite:
         files.append(("litert int8", networks.DATA / network.lite))
     for engine, file in files:
-        found.append(start(lambda: Peer(engine, file, batch, args, length), notes))
+        found.append(start(lambda: Peer(engine, file, batch, args, network.length or 1), notes))
     return [c for c in found if c]
 
 

@@ -23,16 +23,12 @@ FASTESTDET = "resize = 352; crop = 352; channels = 'bgr'; scale = 0.003921568627
 YUNET = "resize = 320; crop = 320; channels = 'bgr'"
 
 # source: path below ../shared/data, or "cnn NAME" / "minilm" for what the scripts there build. quantize: arguments of
-# `bitwright quantize`. shapes: input name -> shape with "N" the batch; batches to measure. lite: the same network as .tflite.
-Network = collections.namedtuple("Network", "source quantize batches shapes lite extents", defaults=({}, None, ""))
+# `bitwright quantize`. batches: to measure. lite: the same network as .tflite. length: of what is free besides the batch.
+Network = collections.namedtuple("Network", "source quantize batches lite length", defaults=(None, 0))
 
 
 def static(data, options, select="first 16"):
     return ["--data", data, "--data-options", options, "--select", select]
-
-
-def image(name, side):
-    return {name: ("N", 3, side, side)}
 
 
 DYNAMIC = ["--mode", "dynamic"]
@@ -46,12 +42,12 @@ NETWORKS = {
     "resnet20": Network("cifar10/resnet20_cifar10.onnx", static(f"cifar10:{DATA}/cifar10/train.bin", CIFAR, "first 64"), (1, 8)),
     "fastestdet": Network("onnx/FastestDet.onnx", static(PHOTOGRAPHS, FASTESTDET), (1,)),
     "yunet": Network("onnx/yunet_n_320_320.onnx", static(PHOTOGRAPHS, YUNET), (1,)),
-    "silero": Network("lstm/silero_vad/silero_vad_16k_op15.onnx", [*DYNAMIC, "--operators", "Conv,LSTM"], (1,), extents="length=512"),
+    "silero": Network("lstm/silero_vad/silero_vad_16k_op15.onnx", [*DYNAMIC, "--operators", "Conv,LSTM"], (1,), length=512),
     "dtln_1": Network("lstm/dtln/model_1.onnx", DYNAMIC, (1,)),
     "dtln_2": Network("lstm/dtln/model_2.onnx", [*DYNAMIC, "--operators", "MatMul,Conv,LSTM"], (1,)),
-    "minilm_1x128": Network("minilm", DYNAMIC, (1,), extents="length=128"),
-    "minilm_8x128": Network("minilm", DYNAMIC, (8,), extents="length=128"),
-    "minilm_1x16": Network("minilm", DYNAMIC, (1,), extents="length=16"),
+    "minilm_1x128": Network("minilm", DYNAMIC, (1,), length=128),
+    "minilm_8x128": Network("minilm", DYNAMIC, (8,), length=128),
+    "minilm_1x16": Network("minilm", DYNAMIC, (1,), length=16),
 }
 
 

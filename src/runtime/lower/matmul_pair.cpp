@@ -3,6 +3,7 @@
 #include "kernels/matmul/pair.hpp"
 
 #include "runtime/linear.hpp"
+#include "runtime/products.hpp"
 
 namespace bitwright {
 namespace {
@@ -31,22 +32,6 @@ class PairStep : public Step {
     });
   }
 };
-
-/// Where each product's matrix starts in `shape`, whose leading dimensions are broadcast to those of `result`.
-std::vector<int64_t> starts(const Shape& shape, const Shape& result) {
-  const size_t batch = result.size() - 2, missing = result.size() - shape.size();
-  std::vector<int64_t> at = {0};
-  int64_t stride = shape[shape.size() - 2] * shape.back();
-  for (size_t d = batch; d-- > 0;) {
-    const int64_t extent = d < missing ? 1 : shape[d - missing];
-    std::vector<int64_t> outer;
-    for (int64_t i = 0; i < result[d]; ++i)
-      for (const int64_t inner : at) outer.push_back(inner + (extent == 1 ? 0 : i * stride));
-    at = std::move(outer);
-    stride *= extent;
-  }
-  return at;
-}
 
 /// Sums that k products of any codes can reach.
 Reach reach_of_pair(const EngineGrid& a, const EngineGrid& b, int64_t k) {
@@ -89,7 +74,7 @@ Reason lower_pair(Lowering& lowering, const Node& node) {
   const PairChoice choice = select_pair(problem, lowering.simulated() ? Isa::ref : lowering.options().isa);
   for (const Refusal& refusal : choice.refused) step->info.notes.push_back(str(refusal.kernel, ": ", refusal.reason));
   step->kernel = choice.row->kernel;
-  step->a_at = starts(left, result), step->b_at = starts(right, result);
+  step->a_at = product_starts(left, result), step->b_at = product_starts(right, result);
   step->leaving = make_leaving(linear, lowering.table().profile, reach, step->info.notes);
   step->scratch_bytes = pair_scratch_bytes(args.n, args.k);
   const auto products = static_cast<int64_t>(step->a_at.size());
