@@ -139,6 +139,9 @@ void run_operator(const Op& op, OpContext& context) {
     op.run(context);
   } catch (const WrongElementType& e) {
     context.malformed(e.what());
+  } catch (const Error& e) {  // a tensor does not know whose it is
+    if (e.code() == ErrorCode::cancelled || std::string_view(e.what()).substr(0, 5) == "node ") throw;
+    throw e.within(display_name(context.node()));
   }
 }
 

@@ -123,7 +123,7 @@ struct Op {
 const Op* find_op(std::string_view domain, std::string_view name);
 std::vector<const Op*> all_ops();
 
-/// op.run, with the node's name on errors that tensors throw.
+/// op.run, with the node's name on errors that do not have one: those of tensors.
 void run_operator(const Op& op, OpContext& context);
 /// Types and shapes of a node's outputs for given inputs (contents where known). Empty optional: they depend on data.
 /// Throws Error naming the node for an unknown operator, wrong arity or inputs that do not fit.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "ops/real.hpp"
 
@@ -12,6 +13,18 @@ namespace bitwright {
 /// Elements of f16 or bf16 tensors as float and back.
 void load_narrow(const Tensor& x, int64_t at, int64_t count, float* to);
 void store_narrow(Tensor& y, int64_t at, int64_t count, const float* from);
+
+/// Towards zero; what T cannot hold becomes its limit.
+template <class T>
+T saturated(double x) {
+  using Limits = std::numeric_limits<T>;
+  if (!(x > static_cast<double>(Limits::min()))) return Limits::min();
+  return x >= static_cast<double>(Limits::max()) ? Limits::max() : static_cast<T>(x);
+}
+
+/// For operators that take numbers of all kinds: integers go through double and lose what is behind the point.
+template <class F>
+void run_unary_of_numbers(OpContext& c, F f);
 
 template <class F>
 void run_unary(OpContext& c, F f) {
@@ -36,6 +49,23 @@ void run_unary(OpContext& c, F f) {
       load_narrow(x, at, count, block.data());
       for (int64_t i = 0; i < count; ++i) block[static_cast<size_t>(i)] = f(block[static_cast<size_t>(i)]);
       store_narrow(y, at, count, block.data());
+    }
+  });
+}
+
+template <class F>
+void run_unary_of_numbers(OpContext& c, F f) {
+  const DType type = c.input(0).dtype();
+  if (!is_integer(type)) return run_unary(c, f);
+  Tensor y = c.output(0, type, c.input(0).shape());
+  if (c.shape_only()) return;
+  dispatch(type, [&]<class T>(T*) {
+    if constexpr (std::is_integral_v<T>) {
+      const T* from = c.data(0).values<T>().data();
+      T* to = y.values<T>().data();
+      c.parallel(y.elements(), 1 << 14, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) to[i] = saturated<T>(f(static_cast<double>(from[i])));
+      });
     }
   });
 }

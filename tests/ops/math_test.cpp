@@ -20,6 +20,13 @@ TEST(Math, ValuesAndTypes) {
   EXPECT_EQ(message_of("Sin", {ints({1})}), "node 'n' (Sin): input 0 is i64, wanted f16, bf16, f32 or f64");
 }
 
+TEST(Math, ErfAndShrinkTakeIntegers) {
+  EXPECT_EQ(list<int64_t>(run_op("Erf", {ints({-9, 0, 1, 9})})[0]), (Ints{-1, 0, 0, 1}));
+  const Attributes attributes = {{"lambd", 1.5f}, {"bias", 1.5f}};
+  EXPECT_EQ(list<int8_t>(run_op("Shrink", {tensor<int8_t>({5}, {-128, -2, -1, 1, 4})}, attributes)[0]), (std::vector<int8_t>{-126, 0, 0, 0, 2}));
+  EXPECT_EQ(list<uint8_t>(run_op("Shrink", {tensor<uint8_t>({2}, {1, 9})}, {{"bias", 20.0f}})[0]), (std::vector<uint8_t>{0, 0}));
+}
+
 TEST(Math, OperandsOfWrongTypeOrShapeAreNamed) {
   const Tensor x = floats({2}, {1, 2});
   EXPECT_EQ(message_of("Clip", {x, ints({1})}), "node 'n' (Clip): limit 1 is i64[1], wanted one f32");

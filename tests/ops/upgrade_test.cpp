@@ -30,6 +30,16 @@ TEST(Upgrade, MatMulNBitsSubtractsTheMiddleCode) {
   expect_near(y[0], {16 + 320});
 }
 
+TEST(Upgrade, MatMulNBitsWithALastBlockThatIsNotFull) {
+  // Two outputs of 20 inputs: blocks of 16 and 4, the rest of the second is filled with anything.
+  Tensor b(DType::u8, {2, 2, 8}), x(DType::f32, {1, 20});
+  for (size_t i = 0; i < 32; ++i) b.values<uint8_t>()[i] = i % 16 < 8 ? 0x99 : i % 16 < 10 ? 0xaa : 0xff;
+  for (float& v : x.values<float>()) v = 1;
+  const auto y = run_upgraded("com.microsoft.MatMulNBits", {x, b, floats({4}, {1, 10, 2, 20})},
+                              {{"K", int64_t{20}}, {"N", int64_t{2}}, {"bits", int64_t{4}}, {"block_size", int64_t{16}}});
+  expect_near(y[0], {16 + 80, 32 + 160});
+}
+
 TEST(Upgrade, BatchNormalizationPerElement) {
   const Tensor p = floats({1, 2}, {1, 2}), x = floats({1, 1, 2}, {3, 6});
   expect_near(run_upgraded("BatchNormalization", {x, p, p, p, floats({1, 2}, {4, 16})},

@@ -131,7 +131,8 @@ void run_inspect(const Args& args, const Context& c) {
   for (const ModuleLine& line : lines)
     if (chosen(args, line.name)) c.print("  (" + one_line(line.name) + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
-  if (args.steps) c.print(steps_text(args.run.fused(model), args.target.empty() ? "auto" : args.target));
+  if (!args.steps) return;
+  c.print(in_model(args.model, [&] { return steps_text(args.run.fused(model), args.target.empty() ? "auto" : args.target); }));
 }
 
 Action declare(Options& o) {

@@ -81,7 +81,7 @@ void run_thresholded_relu(OpContext& c) {
 
 void run_shrink(OpContext& c) {
   const float bias = c.node().attr_float("bias", 0.0f), lambda = c.node().attr_float("lambd", 0.5f);
-  run_unary(c, [bias, lambda]<class T>(T x) {
+  run_unary_of_numbers(c, [bias, lambda]<class T>(T x) {
     return x < -T(lambda) ? x + T(bias) : x > T(lambda) ? x - T(bias) : T(0);
   });
 }

@@ -58,10 +58,11 @@ void upgrade_rotary(UpgradeContext& u) {
   become(u, "RotaryEmbedding", {node.input(0), node.input(2), node.input(3), node.input(1)}, attributes);
 }
 
-// Rows of packed codes, padded to whole bytes per row, as one dense packed tensor [rows, cols].
-Tensor dense_rows(const Tensor& packed, DType type, int64_t rows, int64_t cols) {
+int64_t codes_in_whole_bytes(int64_t count, int64_t bits) { return (count * bits + 7) / 8 * 8 / bits; }
+
+// The first `cols` of every `row_codes` packed codes, as one dense packed tensor [rows, cols].
+Tensor dense_rows(const Tensor& packed, DType type, int64_t rows, int64_t cols, int64_t row_codes) {
   const int bits = bits_of(type);
-  const int64_t row_codes = (cols * bits + 7) / 8 * 8 / bits;
   if (static_cast<int64_t>(packed.bytes()) * 8 < rows * row_codes * bits)
     fail(ErrorCode::malformed, "packed codes have ", packed.bytes(), " bytes, too few for [", rows, ",", cols, "]");
   Tensor dense(type, {rows, cols});
@@ -70,29 +71,30 @@ Tensor dense_rows(const Tensor& packed, DType type, int64_t rows, int64_t cols) 
   return dense;
 }
 
-// B holds [N, blocks, block_size * bits / 8] bytes, lowest bits first: the bytes of a dense [N, K]. Without zero points
-// the middle code is subtracted.
+// B holds [N, blocks, block_size * bits / 8] bytes, lowest bits first: the bytes of a dense [N, K] where K is whole blocks.
+// Without zero points the middle code is subtracted.
 void upgrade_matmul_nbits(UpgradeContext& u) {
   const Node node = u.node;
+  constexpr int64_t kMost = 1 << 28;
   const int64_t bits = node.attr_int("bits", 4), k = node.attr_int("K", 0), n = node.attr_int("N", 0);
   const int64_t block = node.attr_int("block_size", 0);
   const Tensor *b = u.graph.constant(node.input(1)), *scales = u.graph.constant(node.input(2));
   const Tensor* zeros = u.graph.constant(node.input(3));
-  if (!b || !scales || (bits != 2 && bits != 4 && bits != 8) || block < 1 || k < 1 || n < 1 || k % block != 0)
-    fail(ErrorCode::unsupported, display_name(node), ": wants constant 2-, 4- or 8-bit weights in whole blocks");
+  if (!b || !scales || (bits != 2 && bits != 4 && bits != 8) || block < 1 || block > kMost || block * bits % 8 != 0 || k < 1 || k > kMost || n < 1 || n > kMost)
+    fail(ErrorCode::unsupported, display_name(node), ": wants constant 2-, 4- or 8-bit weights in blocks of whole bytes");
   if (node.input(4) != ValueId::none || (zeros && zeros->dtype() != DType::u8))
     fail(ErrorCode::unsupported, display_name(node), ": group indices and float zero points are not supported");
-  const int64_t blocks = k / block;
+  const int64_t blocks = k / block + (k % block != 0), stored = blocks * block;
   const DType type = bits == 2 ? DType::u2 : bits == 4 ? DType::u4 : DType::u8;
-  if (b->elements() * 8 != n * k * bits || scales->elements() != n * blocks)
+  if (b->elements() * 8 != n * stored * bits || scales->elements() != n * blocks)
     fail(ErrorCode::malformed, display_name(node), ": weights or scales do not fit K=", k, ", N=", n);
   const auto memory = std::make_shared<Tensor>(*b);
-  const ValueId codes = u.constant("weights", Tensor::view(type, {n, k}, memory->raw(), memory));
+  const ValueId codes = u.constant("weights", stored == k ? Tensor::view(type, {n, k}, memory->raw(), memory) : dense_rows(*b, type, n, k, stored));
   const ValueId scale = u.constant("scales", scales->reshaped({n, blocks}));
   Tensor zero(DType::u8, {n, (blocks * bits + 7) / 8});
   const auto middle = static_cast<uint8_t>(bits == 2 ? 0xaa : bits == 4 ? 0x88 : 0x80);
   std::fill(zero.values<uint8_t>().begin(), zero.values<uint8_t>().end(), middle);
-  const ValueId zero_point = u.constant("zeros", dense_rows(zeros ? *zeros : zero, type, n, blocks));
+  const ValueId zero_point = u.constant("zeros", dense_rows(zeros ? *zeros : zero, type, n, blocks, codes_in_whole_bytes(blocks, bits)));
   const ValueId weights = emit(u, "DequantizeLinear", {codes, scale, zero_point},
                                {{"axis", int64_t{1}}, {"block_size", block}});
   const ValueId columns = emit(u, "Transpose", {weights}, {{"perm", std::vector<int64_t>{1, 0}}});

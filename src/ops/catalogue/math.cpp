@@ -17,7 +17,6 @@ BW_MATH(sqrt, std::sqrt(x))
 BW_MATH(reciprocal, 1 / x)
 BW_MATH(exp, std::exp(x))
 BW_MATH(log, std::log(x))
-BW_MATH(erf, std::erf(x))
 BW_MATH(ceil, std::ceil(x))
 BW_MATH(floor, std::floor(x))
 BW_MATH(round, std::nearbyint(x))  // half to even
@@ -34,6 +33,10 @@ BW_MATH(acosh, std::acosh(x))
 BW_MATH(atanh, std::atanh(x))
 
 #undef BW_MATH
+
+void run_erf(OpContext& c) {
+  run_unary_of_numbers(c, [](auto x) { return std::erf(x); });
+}
 
 const QuantRule kTable = {.kind = QuantRule::Kind::table};
 
