@@ -36,9 +36,12 @@ Compared measure(const Loaded& loaded, const std::string& name, const Judge& jud
   row.judged = judge.data && (judge.data->task() != Task::none || judge.reference);
   const EvaluateOptions options{.threads = c.threads, .sink = c.sink, .reference = judge.reference};
   if (row.judged) row.metric = in_model(loaded.path, [&] { return evaluate(loaded.program, *judge.data, options); });
-  row.cost = cost_of(*loaded.program);
-  const int64_t batch = batch_of(loaded.program->inputs(), 1);
-  row.latency = in_model(loaded.path, [&] { return measure_latency(loaded.program, c.threads, batch, seconds, c.sink); });
+  const Program& program = *loaded.program;
+  in_model(loaded.path, [&] {
+    const Sample sample = judge.data ? sample_of(program, *judge.data) : sample_of(program);
+    row.cost = cost_of(program, sample);
+    row.latency = measure_latency(loaded.program, sample, c.threads, seconds, c.sink);
+  });
   return row;
 }
 

@@ -2,14 +2,15 @@
 
 namespace bitwright::cli {
 
-Needs needs_of(const std::shared_ptr<const Program>& program, int64_t records, int64_t batch, const Context& c) {
+Needs needs_of(const std::shared_ptr<const Program>& program, const Dataset* data, int64_t records, int64_t batch, const Context& c) {
+  const Sample sample = data ? sample_of(*program, *data, batch) : sample_of(*program, batch);
   Needs needs;
   needs.records = records;
-  needs.batch = batch_of(program->inputs(), batch);
+  needs.batch = sample.records;
   needs.batches = (records + needs.batch - 1) / needs.batch;
-  const auto memory = program->memory(program->default_shapes(needs.batch));
+  const auto memory = program->memory(sample.shapes());
   needs.arena_bytes = memory.arena, needs.weight_bytes = memory.weights;
-  const Latency one = measure_latency(program, c.threads, needs.batch, 0.1, nullptr);
+  const Latency one = measure_latency(program, sample, c.threads, 0.1);
   needs.seconds = static_cast<double>(needs.batches) * one.median_ms / 1e3;
   return needs;
 }

@@ -93,8 +93,8 @@ Placement set_qconfig(Model model, const Recipe& recipe);
 class Observed {
  public:
   Observed(Placement placement, const Recipe& recipe);
-  /// Runs one batch, watches, and returns the float outputs.
-  std::vector<Tensor> operator()(std::span<const Tensor> inputs);
+  /// Runs one batch, watches what belongs to the records that count, and returns the float outputs.
+  std::vector<Tensor> operator()(std::span<const Tensor> inputs, const Counted& counted = {});
   /// State back to zero, for networks that keep one from call to call.
   void begin_sequence();
 

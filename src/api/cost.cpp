@@ -20,8 +20,25 @@ double bit_operations(const Model& model, const Uses& uses, const StepInfo& step
 
 }  // namespace
 
-Cost cost_of(const Program& program, int64_t length) {
-  const std::vector<Shape> shapes = program.default_shapes(1, length);
+std::vector<Shape> Sample::shapes() const {
+  std::vector<Shape> shapes;
+  for (const Tensor& input : inputs) shapes.push_back(input.shape());
+  return shapes;
+}
+
+Sample sample_of(const Program& program, const Dataset& data, int64_t batch) {
+  const int64_t records = batch_of(program.inputs(), batch);
+  const Batch filled = data.filled_batch(0, records, batch_of(program.inputs(), 0));
+  return {bind_inputs(program.model().graph, program.inputs(), data, filled), filled.records};
+}
+
+Sample sample_of(const Program& program, int64_t batch, int64_t length) {
+  const int64_t records = batch_of(program.inputs(), batch);
+  return {random_inputs(program, records, 1, length), records};
+}
+
+Cost cost_of(const Program& program, const Sample& sample) {
+  const std::vector<Shape> shapes = sample.shapes();
   const Model& model = program.model();
   const Uses uses(model.graph);
   Cost cost;
@@ -31,31 +48,32 @@ Cost cost_of(const Program& program, int64_t length) {
     cost.bytes_moved += step.bytes;
     cost.bit_operations += bit_operations(model, uses, step);
   }
+  cost.macs /= sample.records, cost.integer_macs /= sample.records, cost.bytes_moved /= sample.records;
+  cost.bit_operations /= static_cast<double>(sample.records);
   const auto memory = program.memory(shapes);
   cost.arena_bytes = memory.arena;
   cost.weight_bytes = memory.weights;
   return cost;
 }
 
-Latency measure_latency(const std::shared_ptr<const Program>& program, int threads, int64_t batch, double seconds,
-                        Sink* sink, int64_t length) {
+Latency measure_latency(const std::shared_ptr<const Program>& program, const Sample& sample, int threads, double seconds, Sink* sink) {
   using Clock = std::chrono::steady_clock;
-  const std::vector<Tensor> inputs = random_inputs(*program, batch, 1, length);
   Run run(program, {threads});
-  run(inputs);
+  run(sample.inputs);
   std::vector<double> times;
   const auto start = Clock::now();
   double spent = 0;
   while (spent < seconds || times.size() < 3) {
     report_progress(sink, "timing", static_cast<int64_t>(std::min(1.0, spent / seconds) * 100), 100);
     const auto before = Clock::now();
-    run(inputs);
+    run(sample.inputs);
     const auto after = Clock::now();
     times.push_back(std::chrono::duration<double, std::milli>(after - before).count());
     spent = std::chrono::duration<double>(after - start).count();
   }
   std::sort(times.begin(), times.end());
-  return {times[times.size() / 2], times.front(), static_cast<int64_t>(times.size()), batch};
+  const size_t p99 = (times.size() * 99 + 99) / 100 - 1;  // nearest rank
+  return {times[times.size() / 2], times.front(), times[p99], static_cast<int64_t>(times.size()), sample.records};
 }
 
 }  // namespace bitwright

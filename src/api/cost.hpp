@@ -5,25 +5,37 @@
 
 namespace bitwright {
 
+/// One run to measure a network by.
+struct Sample {
+  std::vector<Tensor> inputs;
+  int64_t records = 1;
+  std::vector<Shape> shapes() const;
+};
+/// The first `batch` records of the data, or as many as the network's fixed batch has: what a network with free extents costs
+/// depends on theirs. Error{mismatch} as bind_inputs.
+Sample sample_of(const Program& program, const Dataset& data, int64_t batch = 1);
+/// Random inputs; free extents other than the first are `length` (0: as in Program::default_shapes).
+Sample sample_of(const Program& program, int64_t batch = 1, int64_t length = 0);
+
 struct Cost {
   int64_t macs = 0;          // multiply-adds of one record
   int64_t integer_macs = 0;  // of these, on codes
   double bit_operations = 0; // sum of macs x bits of weights x bits of activations (float: 32 x 32)
-  int64_t bytes_moved = 0;   // read and written by all steps, weights included
-  int64_t arena_bytes = 0, weight_bytes = 0;
+  int64_t bytes_moved = 0;   // read and written by all steps, weights included; what only the run itself sizes counts nothing
+  int64_t arena_bytes = 0, weight_bytes = 0;  // of the run
 
   double integer_share() const { return macs > 0 ? static_cast<double>(integer_macs) / static_cast<double>(macs) : 0; }
 };
 
-/// For one record; free extents other than the first count as `length` (0: as in Program::default_shapes).
-Cost cost_of(const Program& program, int64_t length = 0);
+/// For one record of such a run.
+Cost cost_of(const Program& program, const Sample& sample);
 
 struct Latency {
-  double median_ms = 0, least_ms = 0;  // of one run
+  double median_ms = 0, least_ms = 0, p99_ms = 0;  // of one run; p99: what 99 of 100 runs do not exceed
   int64_t runs = 0, batch = 1;
 };
-/// Runs on random inputs for about `seconds` after a warm-up.
-Latency measure_latency(const std::shared_ptr<const Program>& program, int threads, int64_t batch, double seconds,
-                        Sink* sink = nullptr, int64_t length = 0);
+/// Runs the sample for about `seconds` after a warm-up; three times at least.
+Latency measure_latency(const std::shared_ptr<const Program>& program, const Sample& sample, int threads, double seconds,
+                        Sink* sink = nullptr);
 
 }  // namespace bitwright

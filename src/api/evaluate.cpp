@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "api/judge.hpp"
+#include "core/rows.hpp"
 #include "io/data/array_file.hpp"
 
 namespace bitwright {
@@ -52,27 +53,40 @@ class Worker {
     if (reference_) reference_->reset();
     for (int64_t first = job.first; first < job.last; first += batch) {
       if (talkative) report_progress(options_.sink, "evaluating", done, data_.size());
-      step(data_.batch(first, std::min(batch, job.last - first)), part);
+      step(first, std::min(batch, job.last - first), part);
       done += std::min(batch, job.last - first);
     }
     return part;
   }
 
  private:
-  void step(Batch batch, Part& part) {
+  void step(int64_t first, int64_t count, Part& part) {
     using Clock = std::chrono::steady_clock;
-    const std::vector<Tensor> inputs = bind(run_, batch);
-    if (reference_) batch.expected = (*reference_)(bind(*reference_, batch));
+    Batch batch = data_.batch(first, count);
+    const std::vector<Tensor> inputs = bind(run_, batch, first);
+    if (reference_) batch.expected = counted((*reference_)(bind(*reference_, batch, first)), *reference_, count);
     const auto start = Clock::now();
-    const std::vector<Tensor>& outputs = run_(inputs);
+    const std::vector<Tensor>& all = run_(inputs);
     part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    const std::vector<Tensor> outputs = counted(all, run_, count);
     judge(task(), batch, outputs, mask_of(run_.program().inputs(), inputs), part);
     if (!options_.keep_outputs) return;
     part.outputs.emplace_back();
     for (const Tensor& output : outputs) part.outputs.back().push_back(output.clone());  // the run's own memory is used again
   }
-  std::vector<Tensor> bind(const Run& run, const Batch& batch) const {
-    return bind_inputs(run.program().model().graph, run.program().inputs(), data_, batch);
+  /// The records of `batch`, which begins at `first`, filled up to a network's fixed number.
+  std::vector<Tensor> bind(const Run& run, const Batch& batch, int64_t first) const {
+    const std::vector<Port>& ports = run.program().inputs();
+    const int64_t fixed = batch_of(ports, 0);
+    const Graph& graph = run.program().model().graph;
+    if (batch.records >= fixed) return bind_inputs(graph, ports, data_, batch);
+    return bind_inputs(graph, ports, data_, data_.filled_batch(first, batch.records, fixed));
+  }
+  static std::vector<Tensor> counted(const std::vector<Tensor>& outputs, const Run& run, int64_t records) {
+    const int64_t of = std::max(records, batch_of(run.program().inputs(), 0));
+    std::vector<Tensor> rows;
+    for (const Tensor& output : outputs) rows.push_back(counted_rows(output, {records, of}));
+    return rows;
   }
 
   const Dataset& data_;

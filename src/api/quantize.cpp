@@ -26,12 +26,13 @@ void check_any_quantized(const Quantized& result) {
 Batches batches_of(const Model& model, const Dataset& data, int64_t samples, int64_t batch) {
   const std::vector<Port> ports = input_ports(model.graph);
   const bool steps = !model.graph.state.empty();
-  const int64_t size = batch_of(ports, steps ? 1 : batch), records = std::min(samples, data.size());
-  const auto inputs = [graph = model.graph, &data, ports, size, records](int64_t i) {  // the model may be moved meanwhile
-    return bind_inputs(graph, ports, data, data.batch(i * size, std::min(size, records - i * size)));
+  const int64_t size = batch_of(ports, steps ? 1 : batch), records = std::min(samples, data.size()), fixed = batch_of(ports, 0);
+  const auto inputs = [graph = model.graph, &data, ports, size, records, fixed](int64_t i) {  // the model may be moved meanwhile
+    return bind_inputs(graph, ports, data, data.filled_batch(i * size, std::min(size, records - i * size), fixed));
   };
   const auto begins_sequence = [&data, size](int64_t i) { return data.begins_sequence(i * size); };
-  return {(records + size - 1) / size, inputs, begins_sequence};
+  const int64_t count = (records + size - 1) / size, last = records - (count - 1) * size;
+  return {count, inputs, begins_sequence, {last, std::max(last, fixed)}};
 }
 
 Quantized quantize(const Model& model, const Recipe& recipe, const Dataset* data, Sink* sink, int threads) {

@@ -35,11 +35,11 @@ Observed::Observed(Placement placement, const Recipe& recipe) : placement_(std::
 
 void Observed::begin_sequence() { run_->reset(); }
 
-std::vector<Tensor> Observed::operator()(std::span<const Tensor> inputs) {
+std::vector<Tensor> Observed::operator()(std::span<const Tensor> inputs, const Counted& counted) {
   const Graph& graph = placement_.model.graph;
   run_->set_tap([&](ValueId value, const Tensor& tensor) {
     for (auto& [site, statistics] : seen_)
-      if (tapped(graph, site) == value && tensor.dtype() == DType::f32) statistics.observe(tensor);
+      if (tapped(graph, site) == value && tensor.dtype() == DType::f32) statistics.observe(counted_rows(tensor, counted));
   });
   std::vector<Tensor> outputs;
   for (const Tensor& output : (*run_)(inputs)) outputs.push_back(output.clone());
@@ -51,7 +51,7 @@ Observed prepare(Placement placement, const Recipe& recipe) { return {std::move(
 void calibrate(Observed& observed, const Batches& batches) {
   for (int64_t i = 0; i < batches.count; ++i) {
     if (batches.begins_sequence && batches.begins_sequence(i)) observed.begin_sequence();
-    observed(batches.inputs(i));
+    observed(batches.inputs(i), batches.counted(i));
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "calibrate/observer.hpp"
 #include "calibrate/place.hpp"
+#include "core/rows.hpp"
 #include "core/sink.hpp"
 
 namespace bitwright {
@@ -19,6 +20,10 @@ struct Batches {
   std::function<std::vector<Tensor>(int64_t)> inputs;
   /// Whether batch i begins a sequence (state back to zero); empty: only the first does.
   std::function<bool(int64_t)> begins_sequence = {};
+  /// Of the last batch: repeats that fill it up are run and not observed.
+  Counted last = {};
+
+  Counted counted(int64_t i) const { return i + 1 == count ? last : Counted(); }
 };
 
 struct CalibrateOptions {

@@ -41,6 +41,7 @@ class Watcher {
     seen_ = &seen;
     for (int64_t i = first; i < last; ++i) {
       if (batches.begins_sequence && batches.begins_sequence(i)) run_.reset();
+      counted_ = batches.counted(i);
       run_(batches.inputs(i));
     }
     return seen;
@@ -54,13 +55,14 @@ class Watcher {
   void observe(ValueId value, const Tensor& tensor) {
     const auto at = by_value_.find(value);
     if (at == by_value_.end()) return;
-    for (const Site& site : at->second) add(seen_->at(site), tensor);
+    for (const Site& site : at->second) add(seen_->at(site), counted_rows(tensor, counted_));
   }
 
   const std::map<Site, Needs>& sites_;
   Run run_;
   std::unordered_map<ValueId, std::vector<Site>> by_value_;
   Seen* seen_ = nullptr;
+  Counted counted_;
 };
 
 }  // namespace

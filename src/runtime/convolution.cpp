@@ -73,7 +73,7 @@ void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) c
   });
 }
 
-void describe_convolution(const Lowering& lowering, const Node& node, const ConvShape& s, const ConvWeights& weights, Step& step) {
+void describe_convolution(const Node& node, const ConvShape& s, const ConvWeights& weights, Step& step) {
   const int64_t k = s.kh * s.kw * (s.c / s.groups);
   step.scratch_bytes = weights.scratch_bytes(s);
   step.constant_bytes = weights.bytes();
@@ -83,7 +83,6 @@ void describe_convolution(const Lowering& lowering, const Node& node, const Conv
   step.info.kernel = weights.row().name;
   step.info.integer = true;
   step.info.macs = (node.is("ConvTranspose") ? s.n * s.h * s.w : s.rows()) * s.oc * k;
-  for (const ValueId id : {node.input(0), node.input(1), node.output()}) step.info.bytes += lowering.known(id)->elements();
 }
 
 }  // namespace bitwright

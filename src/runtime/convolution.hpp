@@ -44,6 +44,6 @@ class ConvWeights {
 };
 
 /// What `inspect` and `bench` show of a step that convolves with these weights.
-void describe_convolution(const Lowering& lowering, const Node& node, const ConvShape& shape, const ConvWeights& weights, Step& step);
+void describe_convolution(const Node& node, const ConvShape& shape, const ConvWeights& weights, Step& step);
 
 }  // namespace bitwright

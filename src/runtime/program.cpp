@@ -161,9 +161,34 @@ std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::sp
   return plan;
 }
 
+namespace {
+
+/// What a step reads and writes once, its weights as they are packed. An operator that picks some of its first input's elements
+/// (rows of an embedding) reads no more of them than it makes.
+int64_t bytes_moved(const Plan& plan, const Step& step, const Graph& graph) {
+  const auto bytes = [&](BufferId id) {
+    const Buffer& buffer = plan.buffers[static_cast<size_t>(id)];
+    const bool shape_only = buffer.kind == Buffer::constant && !buffer.tensor.has_data();
+    return shape_only ? 0 : static_cast<int64_t>(buffer.tensor.bytes());
+  };
+  int64_t written = 0, moved = step.constant_bytes;
+  for (const BufferId id : step.writes) written += bytes(id);
+  const Node* node = step.info.node == NodeId::none ? nullptr : graph.find_node(step.info.node);
+  const bool picks = node && (node->op.rfind("Gather", 0) == 0 || node->is("Slice"));
+  for (size_t i = 0; i < step.reads.size(); ++i)
+    moved += picks && i == 0 ? std::min(written, bytes(step.reads[i])) : bytes(step.reads[i]);
+  return moved + written;
+}
+
+}  // namespace
+
 std::vector<StepInfo> Program::steps(std::span<const Shape> shapes) const {
   std::vector<StepInfo> infos;
-  for (const auto& step : plan(shapes)->steps) infos.push_back(step->info);
+  const auto compiled = plan(shapes);
+  for (const auto& step : compiled->steps) {
+    infos.push_back(step->info);
+    infos.back().bytes = bytes_moved(*compiled, *step, model().graph);
+  }
   return infos;
 }
 

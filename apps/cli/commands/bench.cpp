@@ -14,16 +14,13 @@ struct Args {
   RunArgs run;
 };
 
-TextTable layer_table(const Loaded& loaded, int threads, int64_t batch, int64_t length) {
-  const std::vector<Tensor> inputs = random_inputs(*loaded.program, batch, 1, length);
-  std::vector<Shape> shapes;
-  for (const Tensor& input : inputs) shapes.push_back(input.shape());
-  const std::vector<StepInfo> steps = loaded.program->steps(shapes);
+TextTable layer_table(const Loaded& loaded, const Sample& sample, int threads) {
+  const std::vector<StepInfo> steps = loaded.program->steps(sample.shapes());
   Run run(loaded.program, {threads});
   run.set_profiling(true);
   std::vector<int64_t> least(steps.size(), INT64_MAX);
   for (int i = 0; i < 10; ++i) {
-    run(inputs);
+    run(sample.inputs);
     for (size_t k = 0; k < steps.size(); ++k) least[k] = std::min(least[k], run.step_nanoseconds()[k]);
   }
   TextTable table({"step", "kernel", ">us", ">multiply-adds", ">G/s"});
@@ -38,37 +35,37 @@ TextTable layer_table(const Loaded& loaded, int threads, int64_t batch, int64_t 
 
 struct Benched {
   std::string path, target;
-  int64_t batch = 1;
   Latency latency;
   Cost cost;
-  double records_per_second() const { return static_cast<double>(batch) / latency.median_ms * 1e3; }
+  double records_per_second() const { return static_cast<double>(latency.batch) / latency.median_ms * 1e3; }
 };
 
 std::vector<std::string> cells(const Benched& b) {
   const auto macs = static_cast<double>(b.cost.macs);
-  return {b.path, b.target, str(b.batch), fixed(b.latency.median_ms, 3), fixed(b.latency.least_ms, 3), fixed(b.records_per_second(), 1),
-          count_text(macs), fixed(100 * b.cost.integer_share(), 1) + " %", fixed(macs * b.records_per_second() / 1e9, 1)};
+  return {b.path, b.target, str(b.latency.batch), fixed(b.latency.least_ms, 3), fixed(b.latency.median_ms, 3), fixed(b.latency.p99_ms, 3),
+          fixed(b.records_per_second(), 1), count_text(macs), fixed(100 * b.cost.integer_share(), 1) + " %", fixed(macs * b.records_per_second() / 1e9, 1)};
 }
 
 Document document(const Benched& b) {
-  return Document().set("model", b.path).set("target", b.target).set("batch", b.batch).set("median_ms", b.latency.median_ms)
-      .set("least_ms", b.latency.least_ms).set("runs", b.latency.runs).set("records_per_second", b.records_per_second())
+  return Document().set("model", b.path).set("target", b.target).set("batch", b.latency.batch).set("median_ms", b.latency.median_ms)
+      .set("least_ms", b.latency.least_ms).set("p99_ms", b.latency.p99_ms).set("runs", b.latency.runs).set("records_per_second", b.records_per_second())
       .set("macs", b.cost.macs).set("integer_share", b.cost.integer_share());
 }
 
 void run_bench(const Args& args, const Context& c) {
-  TextTable table({"model", "target", ">batch", ">median ms", ">least ms", ">records/s", ">multiply-adds", ">in integers", ">G/s"});
+  TextTable table({"model", "target", ">batch", ">least ms", ">median ms", ">p99 ms", ">records/s", ">multiply-adds", ">in integers", ">G/s"});
   DocumentList list;
   std::string layers;
   for (const std::string& path : args.models) {
     const Loaded loaded = load_program(path, args.target, args.run, c.sink);
-    Benched b{path, std::string(name_of(loaded.program->options().target)), batch_of(loaded.program->inputs(), args.batch)};
-    b.latency = in_model(path, [&] { return measure_latency(loaded.program, c.threads, b.batch, args.seconds, c.sink, args.length); });
-    b.cost = cost_of(*loaded.program, args.length);
+    const Sample sample = in_model(path, [&] { return sample_of(*loaded.program, args.batch, args.length); });
+    Benched b{path, std::string(name_of(loaded.program->options().target)), {}, {}};
+    b.latency = in_model(path, [&] { return measure_latency(loaded.program, sample, c.threads, args.seconds, c.sink); });
+    b.cost = cost_of(*loaded.program, sample);
     table.row(cells(b));
     Document entry = document(b);
     if (args.layers) {
-      const TextTable steps = layer_table(loaded, c.threads, b.batch, args.length);
+      const TextTable steps = layer_table(loaded, sample, c.threads);
       layers += str("\n", path, "\n", steps.text());
       entry.set("layers", steps.document());
     }

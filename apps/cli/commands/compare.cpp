@@ -17,7 +17,7 @@ void dry_run(const Args& args, const Dataset* data, const Context& c) {
   std::string text;
   for (const std::string& path : args.models) {
     const auto program = load_program(path, "auto", args.run, c.sink).program;
-    const Needs needs = in_model(path, [&] { return needs_of(program, data ? data->size() : 0, 32, c); });
+    const Needs needs = in_model(path, [&] { return needs_of(program, data, data ? data->size() : 0, 32, c); });
     list.push_back(to_document(needs).set("model", path));
     text += str("would run ", path, " on ", describe(needs), "\n");
   }

@@ -33,7 +33,7 @@ void run_evaluate(const Args& args, const Context& c) {
   const auto data = args.data.open();
   const Loaded loaded = load_program(args.model, args.target, args.run, c.sink);
   if (args.dry_run) {
-    const Needs needs = in_model(args.model, [&] { return needs_of(loaded.program, data->size(), args.batch, c); });
+    const Needs needs = in_model(args.model, [&] { return needs_of(loaded.program, data.get(), data->size(), args.batch, c); });
     if (c.json) return c.print(to_document(needs));
     return c.print(str("would run ", args.model, " on ", data->description(), ": ", describe(needs), "\n"));
   }

@@ -70,9 +70,10 @@ void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Cont
   const Prepared prepared = fuse(model, recipe);
   const Placement placement = set_qconfig(prepared.model, recipe);
   const size_t places = bitwright::needs_of(placement).size();
-  int64_t records = places > 0 ? recipe.samples : 0;
-  if (records > 0 && a.data.given()) records = std::min(records, a.data.open(&recipe.data)->size());
-  const Needs needs = needs_of(Program::compile(prepared.model, {.target = Target::floating}), records, recipe.batch, c);
+  std::unique_ptr<Dataset> data;
+  if (a.data.given()) data = a.data.open(&recipe.data);
+  const int64_t records = places > 0 ? (data ? std::min(recipe.samples, data->size()) : recipe.samples) : 0;
+  const Needs needs = needs_of(Program::compile(prepared.model, {.target = Target::floating}), data.get(), records, recipe.batch, c);
   if (c.json)
     return c.print(Document().set("decisions", document(placement.decisions)).set("places", static_cast<int64_t>(places))
                        .set("output", a.out).set("needs", to_document(needs)));

@@ -3,6 +3,9 @@
 // lies beyond i goes to bin i - 1), Q the mean of each of the groups over its occupied bins:
 //   KL = sum P log P - sum P log Q,   sums of h, of h log h and of [h > 0] over a group come from prefix sums,
 // so a limit costs one logarithm per group instead of one per bin.
+//
+// The search begins at 128 bins, fewer need no grouping. They are counted from the first that holds anything: where data lie
+// away from zero, a limit that keeps a single bin has P = Q whatever it cuts off.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,7 +15,11 @@
 namespace bitwright {
 namespace {
 
-constexpr int kFirstLimit = 128;
+constexpr size_t kFewestBins = 128;
+
+size_t first_occupied(const std::vector<double>& h) {
+  return static_cast<size_t>(std::find_if(h.begin(), h.end(), [](double n) { return n > 0; }) - h.begin());
+}
 
 struct Prefix {
   explicit Prefix(const std::vector<double>& h) : mass(h.size() + 1), plogp(h.size() + 1), occupied(h.size() + 1) {
@@ -55,7 +62,7 @@ Range search(const Statistics& seen, const Scheme& scheme, const ObserverOptions
   const Prefix prefix(h);
   size_t best_limit = h.size();
   double best = std::numeric_limits<double>::infinity();
-  for (size_t i = std::max<size_t>(kFirstLimit, groups); i <= h.size(); ++i)
+  for (size_t i = std::max(first_occupied(h) + kFewestBins, groups); i <= h.size(); ++i)
     if (const double kl = divergence(h, prefix, i, groups); kl <= best) best = kl, best_limit = i;  // the last of equals
   const auto limit = static_cast<float>(amax * (static_cast<double>(best_limit) / options.bins));
   return range_of(std::max(min, -limit), std::min(max, limit));

@@ -133,10 +133,13 @@ std::string_view name_of(Task task) {
   return names[static_cast<size_t>(task)];
 }
 
-Batch Dataset::batch(int64_t first, int64_t count) const {
+Batch Dataset::batch(int64_t first, int64_t count) const { return filled_batch(first, count, 0); }
+
+Batch Dataset::filled_batch(int64_t first, int64_t count, int64_t wanted) const {
   BW_CHECK(first >= 0 && first < size() && count > 0);
   std::vector<int64_t> records;
   for (int64_t i = first; i < size() && i - first < count; ++i) records.push_back(i);
+  while (std::ssize(records) < wanted) records.push_back(records.back());
   return read(records);
 }
 

@@ -56,6 +56,8 @@ class Dataset {
 
   /// Records [first, first + count), cut at the end of the set; first < size().
   Batch batch(int64_t first, int64_t count) const;
+  /// The same, and its last record again until there are `wanted`: for a network that takes a fixed number of records.
+  Batch filled_batch(int64_t first, int64_t count, int64_t wanted) const;
 };
 
 /// Opens PATH, or READER:PATH to force a reader ("cifar10:odd.name"). Every set has at least one record.

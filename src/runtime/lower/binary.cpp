@@ -164,7 +164,6 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
   step->info.kernel = choice.row->name;
-  step->info.bytes = lowering.known(node.input(0))->elements() + lowering.known(node.input(1))->elements() + count;
   // Where the larger operand lies channels last, the smaller lies alike in both orders: only its channels are more than 1.
   const auto read = [&](size_t i) {
     if (how.order == Order::plain || lowering.known(node.input(i))->shape() == shape) return lowering.codes(node, i, how.order);

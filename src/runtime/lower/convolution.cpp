@@ -52,7 +52,7 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   step->shape = s;
   step->src = linear.src;
   step->product = product;
-  describe_convolution(lowering, node, s, product->weights, *step);
+  describe_convolution(node, s, product->weights, *step);
   step->info.name += linear.tail.names;
   step->info.notes.insert(step->info.notes.end(), product->notes.begin(), product->notes.end());
   step->reads = {lowering.codes(node, 0, Order::channels_last)};

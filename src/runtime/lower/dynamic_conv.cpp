@@ -51,7 +51,7 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   step->product = lowering.shared(node, "dynamic convolution", [&] {
     return Product{{linear, s, false, kDynamicCodes, DType::f32, isa}, with_slack(linear.weight_scale), slack_floats(bias)};
   });
-  describe_convolution(lowering, node, s, step->product->weights, *step);
+  describe_convolution(node, s, step->product->weights, *step);
   const RunTimeCodes codes = quantize_at_run(lowering, node, Order::channels_last, false);
   const BufferId out = lowering.make(DType::f32, channels_last_shape(y.shape()));
   step->reads = {codes.codes, codes.scale, codes.zero};

@@ -68,7 +68,6 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   step->info.kernel = product->weights.row().name;
   step->info.integer = true;
   step->info.macs = m * n * k;
-  step->info.bytes = x.elements() + 4 * y.elements() + w.elements();
   const BufferId out = lowering.make(DType::f32, y.shape());
   step->reads = {codes.codes, codes.scale, codes.zero};
   step->writes = {out};

@@ -61,7 +61,6 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   step->info.kernel = product->weights.row().name;
   step->info.integer = true;
   step->info.macs = m * n * k;
-  step->info.bytes = x.elements() + y.elements() + w.elements();
   step->reads = {lowering.codes(node, 0, Order::plain)};
   const BufferId out = lowering.make(product->leaving.type, y.shape());
   step->writes = {out};

@@ -83,7 +83,6 @@ Reason lower_pair(Lowering& lowering, const Node& node) {
   step->info.kernel = choice.row->name;
   step->info.integer = true;
   step->info.macs = products * args.m * args.n * args.k;
-  step->info.bytes = products * (args.m * args.k + args.k * args.n + args.m * args.n);
   step->reads = {lowering.codes(node, 0, Order::plain), lowering.codes(node, 1, Order::plain)};
   const BufferId out = lowering.make(step->leaving.type, result);
   step->writes = {out};

@@ -161,7 +161,6 @@ Reason lower_conv(Lowering& lowering, const Node& node) {
   step->info.kernel = str("float Conv (oneDNN ", step->kinds[0].desc.impl_info_str(), ")");
   step->info.exact = false;
   step->info.macs = s.n * macs;
-  step->info.bytes = 4 * (s.n * s.h * s.w * s.c + s.n * s.oh * s.ow * s.oc + s.oc * (s.c / s.groups) * s.kh * s.kw);
   step->reads = {lowering.floats(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(DType::f32, {s.n, s.oh, s.ow, s.oc});
   step->writes = {out};

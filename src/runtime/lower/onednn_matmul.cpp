@@ -84,7 +84,6 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   step->info.kernel = str("float ", node.op, " (oneDNN ", step->whole.desc.impl_info_str(), ")");
   step->info.exact = false;
   step->info.macs = step->m * step->n * step->k;
-  step->info.bytes = 4 * (x.elements() + y.elements() + w.elements());
   step->reads = {lowering.floats(node, 0)};
   const BufferId out = lowering.make(DType::f32, y.shape());
   step->writes = {out};

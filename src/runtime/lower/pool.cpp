@@ -73,7 +73,6 @@ Reason lower_pool(Lowering& lowering, const Node& node) {
   step->info.node = node.id;
   step->info.name = display_name(node);
   step->info.kernel = choice.row->name;
-  step->info.bytes = x.elements() + y.elements();
   step->reads = {lowering.codes(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(dst->type, channels_last_shape(y.shape()));
   step->writes = {out};

@@ -52,7 +52,6 @@ Reason lower_table(Lowering& lowering, const Node& node) {
   step->info.node = node.id;
   step->info.name = display_name(node);
   step->info.kernel = choice.row->name;
-  step->info.bytes = 2 * y.elements();
   step->reads = {lowering.codes(node, 0, order)};
   const BufferId out = lowering.make(DType::u8, order == Order::plain ? y.shape() : channels_last_shape(y.shape()));
   step->writes = {out};
