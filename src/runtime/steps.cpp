@@ -1,5 +1,7 @@
 // Steps that change the form of a value: quantize, dequantize, fake-quantize, reorder.
+#include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "kernels/elementwise/select.hpp"
 #include "runtime/lowering.hpp"
@@ -79,6 +81,17 @@ class DequantizeStep : public Step {
   ElementwiseKernel<DequantizeArgs> kernel_;
 };
 
+/// NaN has no code: at run time it becomes qmin (Q2), as minus infinity does. Formats of floats keep theirs.
+Tensor without_nan(const Tensor& x, const Grid& grid) {
+  if (!grid.format->is_integer || x.dtype() != DType::f32) return x;
+  const auto is_nan = [](float v) { return v != v; };
+  const auto values = x.values<float>();
+  if (std::none_of(values.begin(), values.end(), is_nan)) return x;
+  Tensor clean = x.clone();
+  std::ranges::replace_if(clean.values<float>(), is_nan, -std::numeric_limits<float>::infinity());
+  return clean;
+}
+
 class FakeQuantizeStep : public Step {
  public:
   FakeQuantizeStep(BufferId src, BufferId dst, const Grid& grid) : grid_(grid) {
@@ -90,7 +103,7 @@ class FakeQuantizeStep : public Step {
     const Tensor& src = context.at(reads[0]);
     Tensor& dst = context.at(writes[0]);
     if (dst.shape() != src.shape() || !dst.has_data()) dst = Tensor(DType::f32, src.shape());
-    const Tensor result = fake_quantize(src, grid_);
+    const Tensor result = fake_quantize(without_nan(src, grid_), grid_);
     if (result.bytes() > 0) std::memcpy(dst.raw(), result.raw(), result.bytes());
   }
 

@@ -115,10 +115,10 @@ TEST(Elementwise, SumsAndProductsEqualOnnxRuntime) {
   }
 }
 
-TEST(Elementwise, QuantizeRoundsHalfToEvenSaturatesAndMapsNanToZero) {
+TEST(Elementwise, QuantizeRoundsHalfToEvenSaturatesAndMapsNanToTheLowest) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> src = {0.25f, 0.75f, 1.25f, -0.25f, -0.75f, inf, -inf, nan, 1e30f, -1e30f, -0.0f};
-  const std::vector<uint8_t> wanted = {10, 12, 12, 10, 8, 255, 0, 10, 255, 0, 10};
+  const std::vector<uint8_t> wanted = {10, 12, 12, 10, 8, 255, 0, 0, 255, 0, 10};
   std::vector<uint8_t> dst(src.size());
   QuantizeArgs args;
   args.src = src.data(), args.dst = dst.data(), args.q = {0.5f, 10};

@@ -46,7 +46,7 @@ void set_add(BinaryArgs& args) noexcept;
 /// k = fl(fl(sa * sb) / sy)
 void set_mul(BinaryArgs& args) noexcept;
 
-/// dst = clamp(rne(fl(src / scale)) + zero, lo, hi); a NaN gives the zero point.
+/// dst = clamp(rne(fl(src / scale)) + zero, lo, hi); a NaN gives lo.
 struct QuantizeArgs {
   const float* src = nullptr;
   void* dst = nullptr;

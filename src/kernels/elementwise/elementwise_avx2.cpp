@@ -147,7 +147,7 @@ void quantize_u8_avx2(const QuantizeArgs& args, int64_t begin, int64_t end) noex
   auto* dst = static_cast<uint8_t*>(args.dst);
   for (int64_t i = begin; i < end; i += 8) {
     const __m256 x = end - i >= 8 ? _mm256_loadu_ps(args.src + i) : _mm256_maskload_ps(args.src + i, lanes(end - i));
-    const __m128i codes = encode(_mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q)));
+    const __m128i codes = encode(x);
     if (end - i >= 8)
       _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), codes);
     else

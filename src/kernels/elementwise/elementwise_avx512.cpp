@@ -108,9 +108,7 @@ void quantize_u8_avx512(const QuantizeArgs& args, int64_t begin, int64_t end) no
   auto* dst = static_cast<uint8_t*>(args.dst);
   for (int64_t i = begin; i < end; i += 16) {
     const __mmask16 mask = mask16(end - i);
-    const __m512 x = _mm512_maskz_loadu_ps(mask, args.src + i);
-    const __mmask16 number = _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q);
-    _mm_mask_storeu_epi8(dst + i, mask, encode(_mm512_maskz_mov_ps(number, x)));
+    _mm_mask_storeu_epi8(dst + i, mask, encode(_mm512_maskz_loadu_ps(mask, args.src + i)));
   }
 }
 

@@ -73,10 +73,7 @@ void mul_float_ref(const BinaryArgs& args, int64_t begin, int64_t end) noexcept 
 }
 
 void quantize_ref(const QuantizeArgs& args, int64_t begin, int64_t end) noexcept {
-  for (int64_t i = begin; i < end; ++i) {
-    const float x = std::isnan(args.src[i]) ? 0.0f : args.src[i];
-    save(args.dst, args.dst_type, i, code_of(x, args.q, args.lo, args.hi));
-  }
+  for (int64_t i = begin; i < end; ++i) save(args.dst, args.dst_type, i, code_of(args.src[i], args.q, args.lo, args.hi));
 }
 
 void dequantize_ref(const DequantizeArgs& args, int64_t begin, int64_t end) noexcept {
