@@ -36,7 +36,6 @@ class DynamicMatMulStep : public Step {
 Reason lower_dynamic(Lowering& lowering, const Node& node) {
   const Entry* entry = lowering.input_entry(node, 0);
   if (!entry || entry->when != When::at_run) return "";
-  const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
   const ProductShape p = product_shape(lowering, node);
   if (!p.reason.empty()) return p.reason;

@@ -29,7 +29,6 @@ class MatMulStep : public Step {
 };
 
 Reason lower_product(Lowering& lowering, const Node& node) {
-  const Tensor &x = *lowering.known(node.input(0)), &w = *lowering.known(node.input(1));
   const Tensor& y = *lowering.known(node.output());
   const ProductShape p = product_shape(lowering, node);
   if (!p.reason.empty()) return p.reason;

@@ -58,7 +58,6 @@ Reason lower_pair(Lowering& lowering, const Node& node) {
   step->info.kernel = str("float MatMul (oneDNN ", step->desc.impl_info_str(), ")");
   step->info.exact = false;
   step->info.macs = y.elements() * k;
-  step->info.bytes = 4 * (a.elements() + b.elements() + y.elements());
   step->reads = {lowering.floats(node, 0), lowering.floats(node, 1)};
   const BufferId out = lowering.make(DType::f32, y.shape());
   step->writes = {out};

@@ -34,7 +34,6 @@ void add_step(Lowering& lowering, const Node& node, RowsFunction function, RowsA
   step->info.node = node.id;
   step->info.name = display_name(node);
   step->info.kernel = row.name;
-  step->info.bytes = 8 * y.elements();
   step->reads = std::move(reads);
   const BufferId out = lowering.make(DType::f32, order == Order::plain ? y.shape() : channels_last_shape(y.shape()));
   step->writes = {out};
