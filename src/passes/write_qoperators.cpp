@@ -226,11 +226,17 @@ class Writer {
     return kOnCodes.count(node.op) != 0;
   }
 
-  /// DQ -> move -> Q with one grid for all.
+  /// A Clip keeps codes in a range narrower than their type's.
+  bool is_narrowed(ValueId codes) {
+    const Node* clip = r_.producer(codes);
+    return clip && clip->is("Clip");
+  }
+
+  /// DQ -> move -> Q with one grid for all. (Behind a Clip of codes it would not be found again.)
   void move(const Node& given) {
     const Node node = given;
     const auto x = operand(node.input(0));
-    if (!x || x->grid.layout.kind != Layout::tensor || !is_eight_bits(x->grid) || constant(x->codes)) return;
+    if (!x || is_narrowed(x->codes) || x->grid.layout.kind != Layout::tensor || !is_eight_bits(x->grid) || constant(x->codes)) return;
     std::vector<std::optional<Result>> ends;
     for (const ValueId output : node.outputs) {
       if (output == ValueId::none) return;

@@ -143,6 +143,14 @@ TEST(QOperator, MovementOnCodes) {
   EXPECT_EQ(names, (Names{"QuantizeLinear", "MaxPool", "Flatten", "QuantizeLinear", "DequantizeLinear"}));
 }
 
+// Their Clip stands between Q and the movement, where it would not be found again.
+TEST(QOperator, NarrowCodesAreMovedBetweenTheirSteps) {
+  const std::string narrow = "static tied 4 {uint8 0 127 scale f32[]{0.1} zero u8[]{7}}\n";
+  const Names names = written_as("graph \"g\" {\n  input x: f32[1,2,4,4]\n  t: f32[1,4,4,2] = Transpose(x) perm=i[0, 2, 3, 1] @\"t\"\n"
+                                 "  y: f32[1,32] = Flatten(t) axis=1 @\"f\"\n  output y\n}\nat input 0: " + narrow + "at 0 output 0: " + narrow);
+  EXPECT_EQ(names, (Names{"QuantizeLinear", "Clip", "DequantizeLinear", "Transpose", "QuantizeLinear", "Clip", "DequantizeLinear", "Flatten"}));
+}
+
 TEST(QOperator, WhatRunsOnNoCodesKeepsItsNodes) {
   // 16-bit activations; signed activations with unsigned weights; a float bias; two types in one operator
   const std::string w = "  const w: f32[2,2,1,1] = {1, 2, -3, 4}\n", conv = "  y: f32[1,2,4,4] = Conv(x, w) group=1 @\"n\"\n";
