@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "passes/fold_steps.hpp"
-#include "passes/match.hpp"
 
 namespace bitwright {
 namespace {
@@ -52,63 +51,6 @@ class PairFolder {
 
   void keep(const Node& node, std::string_view why) { keep_node(report_, node, why); }
 
-  /// The quantize step behind a DQ's input: Q, or Q and a Clip of its codes. Its grid, and the value that Q reads.
-  std::optional<Source> quantize_step(const Node& dq, std::string* why) {
-    const Node* q = r_.producer(dq.input(0));
-    const Node* clip = q && q->is("Clip") ? q : nullptr;
-    if (clip) q = r_.producer(clip->input(0));
-    if (q && q->is("DynamicQuantizeLinear")) return dynamic_step(dq, *q);
-    if (!q || !is_quantize(*q)) return {};
-    auto grid = grid_of(r_.graph(), *q, DType::none, why);
-    if (!grid) return {};
-    const auto behind = grid_of(r_.graph(), dq, grid->format->file, why);
-    if (!behind) return {};
-    if (!same_grid(*grid, *behind)) {
-      *why = "its scale or zero point differs from the quantizer's before it";
-      return {};
-    }
-    if (clip && !clip_range(*clip, *grid)) return {};
-    ValueId root = q->input(0);
-    if (const Node* before = clip ? nullptr : clip_of_floats(dq, *q, *grid)) {
-      root = before->input(0);
-      clipped_.insert(dq.output());
-    }
-    GroupId tied = 0;
-    apply_note(model_.info.metadata, dq.name, *grid, nullptr, tied);
-    return Source{root, {*grid}, tied, false};
-  }
-
-  /// The Clip that StepWriter put before Q because Q's codes are more than the grid's; the grid gets its range.
-  const Node* clip_of_floats(const Node& dq, const Node& q, Grid& grid) {
-    const auto text = model_.info.metadata.find(kNoteKey + dq.name);
-    const auto said = text == model_.info.metadata.end() ? std::nullopt : read_note(text->second);
-    const Node* clip = r_.producer(q.input(0));
-    if (!said || said->format->storage != grid.format->file || !clip || !clip->is("Clip")) return nullptr;
-    Grid narrow = grid;
-    narrow.qmin = said->qmin, narrow.qmax = said->qmax;
-    const auto limits = float_limits(narrow);
-    if (!limits || !is_scalar(r_, clip->input(1), limits->first, 0) || !is_scalar(r_, clip->input(2), limits->second, 0)) return nullptr;
-    grid = narrow;
-    return clip;
-  }
-
-  bool clip_range(const Node& clip, Grid& grid) {
-    const Tensor *low = r_.graph().constant(clip.input(1)), *high = r_.graph().constant(clip.input(2));
-    if (!low || !high || low->elements() != 1 || high->elements() != 1) return false;
-    grid.qmin = static_cast<int32_t>(std::max<int64_t>(grid.qmin, value_as_int(*low, 0)));
-    grid.qmax = static_cast<int32_t>(std::min<int64_t>(grid.qmax, value_as_int(*high, 0)));
-    return grid.qmin <= grid.qmax;
-  }
-
-  std::optional<Source> dynamic_step(const Node& dq, const Node& dynamic) {
-    if (dq.input(0) != dynamic.output(0) || dq.input(1) != dynamic.output(1) || dq.input(2) != dynamic.output(2)) return {};
-    const Format& format = format_named("uint8");
-    Grid grid{&format, format.code_min, format.code_max, {}, {}, {}, {}};
-    GroupId tied = 0;
-    apply_note(model_.info.metadata, dq.name, grid, nullptr, tied);
-    return Source{dynamic.input(0), {grid}, tied, true};
-  }
-
   const Source* source_of(ValueId value) const {
     const auto at = sources_.find(value);
     return at == sources_.end() ? nullptr : &at->second;
@@ -123,11 +65,13 @@ class PairFolder {
     for (const Node& dq : g.nodes) {
       if (!is_dequantize(dq) || refused_.count(dq.output())) continue;
       std::string why;
-      auto step = quantize_step(dq, &why);
-      if (!step) {
+      const auto read = read_step(r_, model_.info.metadata, dq, &why);
+      if (!read) {
         if (!why.empty()) keep(dq, why);
         continue;
       }
+      if (read->clips_floats) clipped_.insert(dq.output());
+      std::optional<Source> step = Source{read->quantized, {read->grid}, read->tied, read->at_run};
       if (const Source* before = source_of(step->root)) {
         if (before->at_run || step->at_run || before->chain.size() >= kLongestChain) continue;
         step->root = before->root;

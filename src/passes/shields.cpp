@@ -48,11 +48,14 @@ class ShieldWriter {
   /// From opset 21 on it moves int8 codes past data movement with a QuantizeLinear of two types.
   bool moved_with_two_types(const Node& dq, const Node& reader) {
     if (!newer_ || r_.graph().constant(dq.input(0)) || codes_of(r_.graph(), dq) != DType::i8 || !moves_data(reader)) return false;
-    return std::none_of(reader.outputs.begin(), reader.outputs.end(), [&](ValueId id) {
-      if (id == ValueId::none) return false;
-      const auto& readers = r_.readers(id);
-      return std::any_of(readers.begin(), readers.end(), [&](const Use& use) { return use.node != NodeId::none && !use.nested && is_quantize(*r_.node(use.node)); });
-    });
+    return std::none_of(reader.outputs.begin(), reader.outputs.end(), [&](ValueId id) { return is_quantized(id); });
+  }
+
+  bool is_quantized(ValueId id) {
+    if (id == ValueId::none) return false;
+    const auto& readers = r_.readers(id);
+    return std::any_of(readers.begin(), readers.end(),
+                       [&](const Use& use) { return use.node != NodeId::none && !use.nested && is_quantize(*r_.node(use.node)); });
   }
 
   void shield_readers(const Node& dq) {
@@ -71,7 +74,7 @@ class ShieldWriter {
   /// It moves the channels of 8-bit networks to the end, where its cubic interpolation cannot make pictures smaller.
   void note_cubic(const Node& node) {
     const Node* dq = node.attr_string("mode", "nearest") == "cubic" ? r_.producer(node.input(0)) : nullptr;
-    if (dq && is_dequantize(*dq))
+    if (dq && is_dequantize(*dq) && is_quantized(node.output()))
       model_.info.notes.push_back(str(display_name(node), ": ONNX Runtime 1.31 may refuse a cubic Resize of codes; exclude the node if the file is meant for it"));
   }
 };

@@ -436,6 +436,17 @@ TEST(Materialise, WhatOnnxRuntimeWouldFuseWronglyIsShielded) {
   EXPECT_EQ(sums(graph + x + a + plain), "");
 }
 
+TEST(Materialise, ACubicResizeOfCodesIsNoted) {
+  const auto notes = [](const std::string& grid_behind) {
+    return materialise(parse_model("graph \"g\" {\n  input x: f32[1,1,4,4]\n  const s: f32[4] = {1, 1, 0.5, 0.5}\n"
+                                   "  y: f32[1,1,2,2] = Resize(x, _, s) mode=\"cubic\" @\"r\"\n  output y\n}\n"
+                                   "at input 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{3}}\n" + grid_behind)).info.notes;
+  };
+  EXPECT_EQ(notes("at 0 output 0: static {uint8 0 255 scale f32[]{0.5} zero u8[]{3}}\n"),
+            (std::vector<std::string>{"node 'r' (Resize): ONNX Runtime 1.31 may refuse a cubic Resize of codes; exclude the node if the file is meant for it"}));
+  EXPECT_TRUE(notes("").empty());
+}
+
 TEST(Materialise, SixteenBitScalesOfConstantsAreKept) {
   const std::string text = R"(graph "g" {
   input x: f16[2,3]
