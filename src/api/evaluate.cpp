@@ -69,7 +69,13 @@ class Worker {
     const std::vector<Tensor>& all = run_(inputs);
     part.seconds += std::chrono::duration<double>(Clock::now() - start).count();
     const std::vector<Tensor> outputs = counted(all, run_, count);
-    judge(task(), batch, outputs, mask_of(run_.program().inputs(), inputs), part);
+    part.first = first;
+    try {
+      judge(task(), batch, outputs, mask_of(run_.program().inputs(), inputs), part);
+    } catch (const Error& e) {
+      const bool of_data = std::string_view(e.what()).starts_with("record ");  // else the network's fault
+      throw of_data ? e.within(data_.description()) : e;
+    }
     if (!options_.keep_outputs) return;
     part.outputs.emplace_back();
     for (const Tensor& output : outputs) part.outputs.back().push_back(output.clone());  // the run's own memory is used again

@@ -7,6 +7,7 @@ namespace bitwright {
 
 /// Of one batch or one sequence; parts are added in the order of the records.
 struct Part {
+  int64_t first = 0;  // number of the next batch's first record
   int64_t n = 0, correct = 0;
   double bits = 0, signal = 0, noise = 0, max_error = 0, seconds = 0;
   std::vector<int32_t> classes;

@@ -24,7 +24,7 @@ void judge_classes(const Tensor& output, const Batch& batch, Part& part) {
   for (int64_t i = 0; i < batch.records; ++i) {
     const int64_t label = batch.labels[static_cast<size_t>(i)];
     if (label < 0 || label >= classes)
-      fail(ErrorCode::mismatch, "label ", label, " is out of range: the network knows ", classes,
+      fail(ErrorCode::mismatch, "record ", part.first + i, ": label ", label, " is out of range: the network knows ", classes,
            " classes (label_offset in data.toml or --data-options shifts labels)");
     const int64_t answer = argmax(scores.values<float>().data() + i * classes, classes);
     part.classes.push_back(static_cast<int32_t>(answer));

@@ -14,7 +14,7 @@ at_load() {
   refuses 1 "$1: $2" convert "$1" out.onnx
 }
 at_load empty.onnx 'is empty'
-at_load text.onnx 'is not an ONNX model or is cut off'
+at_load text.onnx 'is not an ONNX model or is cut off: its bytes are no fields'
 at_load folder.onnx 'is a folder, wanted a file'
 at_load cycle.onnx "node '.*' \(.*\): is part of a cycle"
 at_load no_weights.onnx "node 'fc' \(MatMul\): reads 'w', which nothing makes"

@@ -64,4 +64,6 @@ refuses 2 ".*override 'Gem' names no node of the model; did you mean 'Gemm'\?" q
 # What a recipe says for another mode is a default, no mistake
 printf 'version = 1\n[activation]\nobserver = "mse"\nper_row = true\n' >all.toml
 shows 'quantized: ' quantize "$mlp" --dry-run --mode weight-only --recipe all.toml
+# A dry run of what needs no data runs nothing and says what the weights need
+shows 'need no calibration; make codes of 3 tensors, ' quantize "$mlp" --dry-run --mode dynamic
 exit "$failed"

@@ -66,20 +66,26 @@ Document document(const Quantized& q) {
       .set("recipe", to_document(q.recipe));
 }
 
+// Nothing is quantized; the network is run only where the real thing would run it.
 void dry_run(const Args& a, const Recipe& recipe, const Model& model, const Context& c) {
   const Prepared prepared = fuse(model, recipe);
   const Placement placement = set_qconfig(prepared.model, recipe);
-  const size_t places = bitwright::needs_of(placement).size();
-  std::unique_ptr<Dataset> data;
-  if (a.data.given()) data = a.data.open(&recipe.data);
-  const int64_t records = places > 0 ? (data ? std::min(recipe.samples, data->size()) : recipe.samples) : 0;
-  const Needs needs = needs_of(Program::compile(prepared.model, {.target = Target::floating}), data.get(), records, recipe.batch, c);
-  if (c.json)
-    return c.print(Document().set("decisions", document(placement.decisions)).set("places", static_cast<int64_t>(places))
-                       .set("output", a.out).set("needs", to_document(needs)));
+  const WeightNeeds weights = weight_needs_of(placement);
+  const auto places = static_cast<int64_t>(bitwright::needs_of(placement).size());
+  Document report = Document().set("decisions", document(placement.decisions)).set("places", places).set("output", a.out)
+                        .set("weights", to_document(weights));
+  std::string calibration = "need no calibration";
+  if (places > 0) {
+    std::unique_ptr<Dataset> data;
+    if (a.data.given()) data = a.data.open(&recipe.data);
+    const int64_t records = data ? std::min(recipe.samples, data->size()) : recipe.samples;
+    const Needs needs = needs_of(Program::compile(prepared.model, {.target = Target::floating}), data.get(), records, recipe.batch, c);
+    report.set("needs", to_document(needs));
+    calibration = str("calibrate ", places, " places on ", describe(needs));
+  }
+  if (c.json) return c.print(report);
   c.print(decisions_text(placement.decisions, a.all));
-  c.print(str("would ", places > 0 ? str("calibrate ", places, " places on ", describe(needs)) : "need no calibration",
-              "; would write ", a.out.empty() ? "nothing" : a.out, "\n"));
+  c.print(str("would ", calibration, "; make codes of ", describe(weights), "; would write ", a.out.empty() ? "nothing" : a.out, "\n"));
 }
 
 void show_notes(const Quantized& q, const Context& c) {

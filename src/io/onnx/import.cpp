@@ -117,6 +117,8 @@ Model read_bytes(std::span<const std::byte> bytes, const std::string& name, onnx
     if (bytes.empty()) fail(ErrorCode::malformed, "is empty");
     onnx::Importer(model).read({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, std::move(source));
     verify(model.graph);
+  } catch (const protozero::unknown_pbf_wire_type_exception&) {
+    fail(ErrorCode::malformed, name, ": is not an ONNX model or is cut off: its bytes are no fields");
   } catch (const protozero::exception& e) {
     fail(ErrorCode::malformed, name, ": is not an ONNX model or is cut off: ", e.what());
   } catch (const Error& e) {

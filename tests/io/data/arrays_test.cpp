@@ -221,6 +221,16 @@ TEST(Tensors, ReadsSetsAndJoinsThem) {
   EXPECT_EQ(open_dataset(folder / "test_data_set_0")->size(), 1);
 }
 
+TEST(Tensors, OneFileIsOneRecord) {
+  const Folder folder;
+  folder.write("some.pb", tensor_pb({1, 1}, std::string(3, '\0') + static_cast<char>(64)));
+  const auto data = open_dataset(folder / "some.pb");
+  EXPECT_EQ(data->size(), 1);
+  EXPECT_EQ(data->task(), Task::none);
+  EXPECT_EQ(data->batch(0, 1).inputs[0].values<float>()[0], 2.0f);
+  EXPECT_EQ(data->filled_batch(0, 1, 3).inputs[0].shape(), (Shape{3, 1}));
+}
+
 TEST(Tensors, DamageIsNamed) {
   const Folder folder;
   EXPECT_EQ(open_error(folder, "tensors:" + folder.path()), "FOLDER: wanted input_0.pb in it, or in test_data_set_0");

@@ -1,4 +1,4 @@
-// ONNX test data: folders with input_0.pb, input_1.pb... and output_0.pb..., each a TensorProto.
+// ONNX test data: folders with input_0.pb, input_1.pb... and output_0.pb..., each a TensorProto; or one such file.
 #include <filesystem>
 
 #include "io/data/array_file.hpp"
@@ -56,6 +56,25 @@ class TensorFolders : public Dataset {
   std::vector<std::string> folders_;
 };
 
+/// One file: the whole tensor is the input of one run.
+class TensorFile : public Dataset {
+ public:
+  explicit TensorFile(std::string path) : path_(std::move(path)), tensor_(onnx::read_tensor_file(path_)) {}
+  int64_t size() const override { return 1; }
+  Task task() const override { return Task::none; }
+  std::string description() const override { return str("an ONNX tensor ", to_string(tensor_.shape())); }
+  Batch read(std::span<const int64_t> records) const override {
+    Batch batch;
+    batch.records = static_cast<int64_t>(records.size());
+    batch.inputs = {join_rows(std::vector<Tensor>(records.size(), tensor_), path_)};
+    return batch;
+  }
+
+ private:
+  std::string path_;
+  Tensor tensor_;
+};
+
 std::vector<std::string> folders_in(const DataPath& at) {
   if (at.holds("input_0.pb")) return {at.path};
   std::vector<std::string> folders;
@@ -65,9 +84,10 @@ std::vector<std::string> folders_in(const DataPath& at) {
   return folders;
 }
 
-bool recognises(const DataPath& at) { return at.is_folder && !folders_in(at).empty(); }
+bool recognises(const DataPath& at) { return at.is_folder ? !folders_in(at).empty() : at.extension == ".pb"; }
 
 std::unique_ptr<Dataset> open(const DataPath& at, const DataOptions&) {
+  if (!at.is_folder) return std::make_unique<TensorFile>(at.path);
   auto folders = folders_in(at);
   if (folders.empty()) fail(ErrorCode::io, at.path, ": wanted input_0.pb in it, or in ", kSetPrefix, "0");
   return std::make_unique<TensorFolders>(std::move(folders));
@@ -76,7 +96,7 @@ std::unique_ptr<Dataset> open(const DataPath& at, const DataOptions&) {
 }  // namespace
 
 const Reader& reader_tensors() {
-  static const Reader reader{"tensors", "ONNX test data: input_0.pb, output_0.pb, or folders test_data_set_N of them",
+  static const Reader reader{"tensors", "ONNX tensors: a .pb file, or a folder with input_0.pb, output_0.pb, or folders test_data_set_N of them",
                              recognises, open};
   return reader;
 }
