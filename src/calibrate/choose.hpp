@@ -16,6 +16,7 @@ struct Choice {
   std::string why;                  // if not allowed
   Scheme activation, weight;
   std::string observer;
+  bool own_activation = false;      // an override gives it the scheme of its activations
 };
 
 /// One per node of the graph, by position. Throws Error{usage} for patterns that name no node.

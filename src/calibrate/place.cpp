@@ -120,9 +120,23 @@ class StaticPlacer {
     GroupId next = 1;
     for (const auto& [first, members] : groups) {
       if (members.size() < 2) continue;
-      for (const Site& member : members) out_.model.quantization.at[member].tied = next;
+      for (const Site& member : members) {
+        out_.model.quantization.at[member].tied = next;
+        if (member.side == Side::output && member.node != kGraphInput) note_lost_override(member, members.front());
+      }
       ++next;
     }
+  }
+
+  // Places that share a grid have the scheme of the first.
+  void note_lost_override(const Site& member, const Site& first) {
+    const Scheme &own = out_.wishes.at(member).scheme, &shared = out_.wishes.at(first).scheme;
+    const bool same = own.format == shared.format && own.symmetry == shared.symmetry;
+    if (same || !choices_[static_cast<size_t>(uses_.position(member.node))].own_activation) return;
+    const std::string name = first.node == kGraphInput ? graph_.value(graph_.inputs[first.index]).name
+                                                       : label(graph_, *graph_.find_node(first.node));
+    for (Decision& decision : out_.decisions)
+      if (decision.node == member.node) decision.why += str("; it shares the grid of ", name, ": the override of its activations does nothing");
   }
 
   const Rules& rules_;

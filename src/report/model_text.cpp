@@ -77,12 +77,13 @@ std::string module_text(const Model& model, const Uses& uses, const Node& node) 
       weights = "weights=" + weights_text(entry->chain.back());
   }
   const Grid* out = output_grid(model, uses, node);
-  const bool linear = node.is("Gemm") || node.is("MatMul");
+  const bool linear = node.is("Gemm") || node.is("MatMul"), convolves = node.is("Conv") || node.is("ConvTranspose");
   const std::string kind = linear && !weights.empty() ? "Linear" : node.op;
   std::vector<std::string> parts;
   for (const std::string& part : {sizes(model.graph, node), weights, out ? describe(*out) : std::string()})
     if (!part.empty()) parts.push_back(part);
-  const bool quantized = out || !weights.empty();
+  const bool floats = weights.empty() && (linear || convolves) && constant_input(model.graph, node, 1);  // only its result is codes
+  const bool quantized = !floats && (out || !weights.empty());
   return prefix + (quantized ? "Quantized" : "") + kind + "(" + join(parts, ", ") + ")";
 }
 

@@ -223,6 +223,18 @@ TEST(Place, DynamicTakesProductsAndSaysWhyNotConvolutions) {
   EXPECT_EQ(why(p, "conv"), "-bound by activations: static quantization suits convolutions better, so only when named");
 }
 
+TEST(Place, SaysThatAnOverrideOfASharedGridDoesNothing) {
+  Net net;
+  const ValueId pool = net.add("GlobalMaxPool", {net.conv(net.input("x", {1, 3, 6, 6}), 3, 4, "conv1")}, "pool");
+  net.output(net.conv(pool, 4, 5, "conv2"));
+  Rules rules = default_rules();
+  rules.overrides = {{.match = "pool", .activation = preset_named("fbgemm").weight}};
+  EXPECT_EQ(why(place(net.model, rules), "pool"),
+            "+codes pass through, same grid; it shares the grid of conv1: the override of its activations does nothing");
+  rules.overrides[0].match = "conv1";  // the first of the group has its way
+  EXPECT_EQ(why(place(net.model, rules), "pool"), "+codes pass through, same grid");
+}
+
 TEST(Place, SaysThatAConvolutionIsNotQuantizedPerRow) {
   Rules rules = default_rules();
   rules.method = Method::dynamic;

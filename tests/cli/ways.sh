@@ -75,6 +75,8 @@ makes '4 x BatchNormalization' "$cnn" --data $data --recipe overrides.toml
 shows '(conv1): QuantizedConv(1, 16, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), weights=int4' inspect o.onnx
 shows '(conv2): Conv(' inspect o.onnx
 shows '(fc): QuantizedLinear(in_features=64, out_features=10, weights=int8 per tensor' inspect o.onnx
+"$program" quantize "$mlp" -o o.onnx --data $data --exclude nn1 >out.txt 2>err.txt || complain "--exclude nn1: $(cat err.txt)"
+shows '(nn1): Gemm(in_features=784, out_features=128, scale=' inspect o.onnx  # float, though its result becomes codes
 sed -i 's/match = "conv2"/match = "konv2"/' overrides.toml
 refuses 2 ".*konv2.*did you mean 'conv2'\?" quantize "$cnn" -o o.onnx --data $data --recipe overrides.toml
 sed -i 's/fold_batch_norm/fold_batchnorm/; s/konv2/conv2/' overrides.toml
