@@ -91,6 +91,7 @@ class Worker {
   static std::vector<Tensor> counted(const std::vector<Tensor>& outputs, const Run& run, int64_t records) {
     const int64_t of = std::max(records, batch_of(run.program().inputs(), 0));
     std::vector<Tensor> rows;
+    rows.reserve(outputs.size());
     for (const Tensor& output : outputs) rows.push_back(counted_rows(output, {records, of}));
     return rows;
   }
