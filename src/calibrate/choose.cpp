@@ -104,12 +104,13 @@ void check_operators(const Graph& graph, const Rules& rules) {
 
 void check_schemes(Method method, const Scheme& activation, const Scheme& weight) {
   constexpr int kWidest = 16;  // 32 bits are for biases
-  const auto codes = [](const Format& f) { return f.is_integer && f.bits <= kWidest; };
-  if (method != Method::weight_only && !codes(*activation.format))
-    fail(ErrorCode::usage, "activations in ", activation.format->name, " are not known; take int2 ... int16 or uint2 ... uint16");
-  if (method == Method::static_ranges && !codes(*weight.format))
-    fail(ErrorCode::usage, "static quantization multiplies integers of at most 16 bits, weights in ", weight.format->name,
-         " suit ", weight.format->is_integer ? "no network" : "the modes weight-only and dynamic");
+  const bool rounds = method == Method::static_ranges;  // to 16-bit floats, whose products stay float
+  const auto known = [&](const Format& f) { return f.bits <= kWidest && (f.is_integer || rounds); };
+  if (method != Method::weight_only && !known(*activation.format))
+    fail(ErrorCode::usage, "activations in ", activation.format->name, " are not known; take int2 ... int16 or uint2 ... uint16",
+         rounds ? ", fp16 or bf16" : "");
+  if (rounds && !known(*weight.format))
+    fail(ErrorCode::usage, "static quantization takes weights of at most 16 bits, not ", weight.format->name);
 }
 
 }  // namespace

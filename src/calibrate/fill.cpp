@@ -125,6 +125,7 @@ class Filler {
     size_t input = 0;
     if (!grid.format->is_integer || !derived_bias(node, input)) return;
     const Grid* x = grid_read(model_, uses_, node, 0);
+    if (!x->format->is_integer) return;
     const auto bias = model_.graph.constant(node.input(input))->values<float>();
     auto scales = grid.scale.values<float>();
     const double room = value_as_double(x->scale, 0) * (1 << 30);
@@ -142,6 +143,7 @@ class Filler {
     const Entry* weights = weights_entry(node, weight);
     const Grid* x = grid_read(model_, uses_, node, 0);
     BW_CHECK(weights != nullptr && x != nullptr);
+    if (!x->format->is_integer || !weights->chain[0].format->is_integer) return;  // beside 16-bit floats it stays float
     const Tensor& bias = constant_at(model_.graph, site);
     const auto sw = weights->chain[0].scale.values<float>();
     const float sx = static_cast<float>(value_as_double(x->scale, 0));

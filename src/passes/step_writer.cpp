@@ -18,6 +18,12 @@ bool expressible(const Grid& grid) {
   return grid.format->is_integer && grid.table.empty() && zero_fits && is_float(grid.scale.dtype());
 }
 
+/// A 16-bit float as it is, without a scale.
+bool is_half(const Grid& grid) {
+  const DType type = grid.format->storage;
+  return (type == DType::f16 || type == DType::bf16) && grid.scale.empty() && grid.table.empty();
+}
+
 }  // namespace
 
 void StepWriter::note(const Node& dq, const std::string& text) {
@@ -28,6 +34,11 @@ ValueId StepWriter::write(ValueId value, const Entry& entry, std::optional<Value
   const std::string stem = r_.graph().has_value(value) ? r_.graph().value(value).name : "value";
   for (size_t i = 0; i < entry.chain.size(); ++i) {
     Grid grid = entry.chain[i];
+    const bool last = i + 1 == entry.chain.size();
+    if (is_half(grid)) {
+      value = write_rounding(value, grid, last && end ? *end : r_.add_value(stem + "_rounded", DType::f32), stem);
+      continue;
+    }
     if (!expressible(grid) || grid.format->name == "int32" || grid.scale.dtype() != DType::f32)
       fail(ErrorCode::unsupported, where, ": ", grid.format->name, " with these parameters has no ONNX form");
     // Codes of less than 8 bits lie in whole bytes: ONNX Runtime refuses operators on packed activations.
@@ -42,7 +53,6 @@ ValueId StepWriter::write(ValueId value, const Entry& entry, std::optional<Value
     ValueId codes = r_.add_value(stem + "_quantized", file);
     set_layout(r_.add("QuantizeLinear", {value, scale, zero}, {codes}, names_.unique(stem + "_QuantizeLinear")), grid.layout);
     if (!whole && !limits) codes = write_clip(codes, grid, stem);
-    const bool last = i + 1 == entry.chain.size();
     const ValueId result = last && end ? *end : r_.add_value(stem + "_dequantized", DType::f32);
     Node& dq = r_.add("DequantizeLinear", {codes, scale, zero}, {result}, names_.unique(stem + "_DequantizeLinear"));
     set_layout(dq, grid.layout);
@@ -50,6 +60,17 @@ ValueId StepWriter::write(ValueId value, const Entry& entry, std::optional<Value
     value = result;
   }
   return value;
+}
+
+ValueId StepWriter::write_rounding(ValueId value, const Grid& grid, ValueId result, const std::string& stem) {
+  const std::string format(grid.format->name);
+  const ValueId half = r_.add_value(stem + "_" + format, grid.format->storage);
+  auto cast = [&](ValueId from, ValueId to, DType type) {
+    r_.add("Cast", {from}, {to}, names_.unique(stem + "_Cast")).attributes["to"] = static_cast<int64_t>(type);
+  };
+  cast(value, half, grid.format->storage);
+  cast(half, result, DType::f32);
+  return result;
 }
 
 ValueId StepWriter::write_clip(ValueId codes, const Grid& grid, const std::string& stem) {
@@ -89,7 +110,7 @@ ValueId StepWriter::write_codes(ValueId value, const Entry& entry) {
 ValueId StepWriter::write_float_codes(const std::string& stem, const Entry& entry) {
   const Grid& grid = entry.chain.back();
   const DType type = entry.codes.dtype();
-  if ((type != DType::f16 && type != DType::bf16) || !grid.scale.empty() || !grid.table.empty())
+  if (!is_half(grid) || type != grid.format->storage)
     return r_.add_constant(stem, dequantize(entry.codes, grid));
   const ValueId result = r_.add_value(stem, DType::f32);
   Node& cast = r_.add("Cast", {r_.add_constant(stem + "_" + std::string(grid.format->name), entry.codes)}, {result},

@@ -55,6 +55,30 @@ TEST(Calibrate, SameTableForAnyNumberOfThreads) {
   }
 }
 
+// Activations, weights or both in a 16-bit float: rounded, multiplied in float, biases as they are.
+TEST(Calibrate, SixteenBitFloats) {
+  const Tensor x = random_tensor({2, 3, 6, 6}, 77);
+  auto run = [&](const Model& model, Target target) {
+    bitwright::Run runner(Program::compile(model, {.target = target}));
+    return runner({x})[0].clone();
+  };
+  for (const char* format : {"fp16", "bf16"})
+    for (const bool activations : {true, false})
+      for (const bool weights : {true, false}) {
+        if (!activations && !weights) continue;
+        Rules rules = rules_with("minmax");
+        if (activations) rules.activation.format = &format_named(format);
+        if (weights) rules.weight.format = &format_named(format);
+        const Model model = calibrate(place(residual_net().model, rules), test_batches(3), {});
+        const Tensor real = run(model, Target::floating), y = run(model, Target::integer);
+        EXPECT_TRUE(identical(y, run(model, Target::simulated)));
+        EXPECT_FALSE(identical(y, real));
+        const bool all = activations && weights;
+        for (size_t i = 0; i < static_cast<size_t>(y.elements()); ++i)
+          ASSERT_NEAR(y.values<float>()[i], real.values<float>()[i], all ? 0.02f : 0.1f) << format << activations << weights;
+      }
+}
+
 TEST(Calibrate, MinMaxDoesNotDependOnTheCutIntoBatches) {
   const Tensor all = random_tensor({12, 3, 6, 6}, 9);
   const auto cut = [&](int64_t size) {

@@ -388,6 +388,21 @@ at 0 output 0: static {int4 -8 7 scale f32[]{0.25} zero i8[]{-1}}
   for (const auto& [id, value] : written.graph.values()) EXPECT_NE(value.dtype, DType::u4);
 }
 
+// Rounding to a 16-bit float has no codes: a file says it with two Casts, which stay nodes when it is read.
+TEST(Materialise, SixteenBitFloatsAreCasts) {
+  for (const std::string format : {"fp16", "bf16"}) {
+    const Model m = parse_model("graph \"g\" {\n  input x: f32[2]\n  y: f32[2] = Relu(x)\n  output y\n}\nat 0 output 0: static {" + format + " 0 65535}\n");
+    const Model written = materialise(m);
+    ASSERT_EQ(written.graph.nodes.size(), 3u);
+    EXPECT_EQ(written.graph.nodes[1].attr_int("to", 0), static_cast<int64_t>(format == "fp16" ? DType::f16 : DType::bf16));
+    EXPECT_EQ(written.graph.nodes[2].attr_int("to", 0), static_cast<int64_t>(DType::f32));
+    const Tensor x = Tensor::of<float>({2}, std::vector<float>{-1, 1.0009f});
+    const Grid& grid = m.quantization.at.begin()->second.chain[0];
+    EXPECT_TRUE(identical(interpret(written.graph, {{x}})[0], fake_quantize(Tensor::of<float>({2}, std::vector<float>{0, 1.0009f}), grid)));
+    EXPECT_TRUE(identical(interpret(through_a_file(written).graph, {{x}})[0], interpret(written.graph, {{x}})[0]));
+  }
+}
+
 // ONNX Runtime has no Clip of 16-bit codes: the floats are clipped, with the same codes as result.
 TEST(Materialise, NarrowSixteenBitCodesAreClippedAsFloats) {
   for (const std::string grid : {"int12 -2048 2047 scale f32[]{0.0007} zero i16[]{5}", "uint15 0 32767 scale f32[]{0.0001} zero u16[]{9999}",
