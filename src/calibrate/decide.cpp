@@ -72,7 +72,8 @@ bool Decider::linear_wanted(size_t i, std::string& why) const {
   const QuantRule& rule = *choices_[i].rule;
   const Weights w = weights_of(graph_, node(i), rule);
   const bool two_activations = node(i).is("MatMul") && !constant(node(i).input(1)) && !constant(node(i).input(0));
-  if (w.refusal.empty()) why = str(choices_[i].weight.format->name, " weights, integer accumulators");
+  const bool sums_codes = choices_[i].weight.format->is_integer && choices_[i].activation.format->is_integer;
+  if (w.refusal.empty()) why = str(choices_[i].weight.format->name, sums_codes ? " weights, integer accumulators" : " weights, float products");
   else if (two_activations) why = "both operands are activations";
   else return why = w.refusal, false;
   for (const uint16_t k : data_inputs(i))
@@ -83,6 +84,7 @@ bool Decider::linear_wanted(size_t i, std::string& why) const {
 // What the engine makes of it (runtime/lower/: binary, table; float between codes where neither applies).
 std::string Decider::described(size_t i) const {
   const Kind kind = choices_[i].rule->kind;
+  if (const Format& f = *choices_[i].activation.format; !f.is_integer) return str("computed in float, rounded to ", f.name);
   if (kind == Kind::shared) return "codes pass through, same grid";
   const bool adds = node(i).is("Add") || node(i).is("Mul");
   const bool looks_up = kind != Kind::rescale && !node(i).is("Softmax") && choices_[i].activation.format->bits <= 8;

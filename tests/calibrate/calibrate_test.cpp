@@ -57,7 +57,7 @@ TEST(Calibrate, SameTableForAnyNumberOfThreads) {
 
 // Activations, weights or both in a 16-bit float: rounded, multiplied in float, biases as they are.
 TEST(Calibrate, SixteenBitFloats) {
-  const Tensor x = random_tensor({2, 3, 6, 6}, 77);
+  const Tensor x = random_tensor({2, 3, 6, 6}, 77, 0.5f);
   auto run = [&](const Model& model, Target target) {
     bitwright::Run runner(Program::compile(model, {.target = target}));
     return runner({x})[0].clone();

@@ -166,6 +166,10 @@ TEST(Place, SaysWhatTheEngineDoes) {
   EXPECT_EQ(said("Add(m, x)", "uint8"), "+computed on codes, own grid");
   EXPECT_EQ(said("Sub(m, x)", "uint8"), "+codes in and out, computed in float, own grid");
   EXPECT_EQ(said("MaxPool(m)", "uint8"), "+codes pass through, same grid");
+  EXPECT_EQ(said("Sub(m, x)", "bf16"), "+computed in float, rounded to bf16");
+  Rules rules = default_rules();
+  rules.activation.format = &format_named("fp16");
+  EXPECT_EQ(why(place(net("Elu(m)"), rules), "fc"), "+int8 weights, float products");
 }
 
 TEST(Place, KeepsFirstAndLastAndExcludedLayersFloat) {
