@@ -42,7 +42,7 @@ PackedRows pack_rows(const float* a, int64_t m, int64_t k, int64_t row_stride, i
   PackedRows packed{m, k, {}};
   const int64_t panels = (m + kGemmRows - 1) / kGemmRows;
   packed.data.assign(static_cast<size_t>(panels * kGemmRows * k), 0.0f);
-  for (int64_t row = 0; row < m; ++row) {
+  for (int64_t row = 0; k > 0 && row < m; ++row) {
     float* to = packed.data.data() + row / kGemmRows * kGemmRows * k + row % kGemmRows;
     for (int64_t i = 0; i < k; ++i) to[i * kGemmRows] = a[row * row_stride + i * k_stride];
   }
@@ -51,6 +51,7 @@ PackedRows pack_rows(const float* a, int64_t m, int64_t k, int64_t row_stride, i
 
 PackColumns pack_from(const float* b, int64_t k, int64_t k_stride, int64_t col_stride) {
   return [=](int64_t begin, int64_t count, float* to) {
+    if (k == 0) return;
     const float* from = b + begin * col_stride;
     if (col_stride == 1 && count == kGemmCols) {
       for (int64_t i = 0; i < k; ++i) std::memcpy(to + i * kGemmCols, from + i * k_stride, kGemmCols * sizeof(float));
