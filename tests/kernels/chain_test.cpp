@@ -9,6 +9,7 @@
 namespace bitwright {
 namespace {
 
+#if defined(__x86_64__)
 TEST(Chain, VectorsEqualTheReference) {
   if (!machine_has(Isa::avx2)) GTEST_SKIP() << "no AVX2 with FMA";
   Random random(seed());
@@ -26,6 +27,7 @@ TEST(Chain, VectorsEqualTheReference) {
         EXPECT_EQ(got, wanted) << m << " x " << n << " x " << k;  // what lies between the rows is left alone, too
       }
 }
+#endif
 
 TEST(Chain, EachBlockIsOneChainOfFusedMultiplyAdds) {
   // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24 needs 25 bits: rounded to 24 it loses the last.

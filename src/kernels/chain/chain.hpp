@@ -37,6 +37,8 @@ const ChainRow& select_chain(Isa cap = isa_cap());
 int64_t onnxruntime_block(int64_t columns, int64_t k) noexcept;
 
 void chain_ref(const ChainArgs& args) noexcept;
+#if defined(__x86_64__)
 void chain_avx2(const ChainArgs& args) noexcept;
+#endif
 
 }  // namespace bitwright
