@@ -6,49 +6,18 @@
 #include <immintrin.h>
 
 #include "kernels/conv/depthwise.hpp"
-#include "kernels/dot/finish_avx512.hpp"
+#include "kernels/conv/quarters_avx512.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kMostGroups = 16;  // of 4 taps: kernels up to 8 x 8
 
-struct Quarters {
-  __m512i q[4];
-};
-
 struct Constants {
   alignas(64) int8_t weights[kMostGroups][4][64];
   alignas(64) int32_t offset[4][16];
   alignas(64) float m32[4][16];
 };
-
-void copy16(void* to, const void* from) { __builtin_memcpy(to, from, 16); }
-
-BW_NOIPA void prepare(const DotArgs& d, Constants& out) {
-  for (int64_t l = 0; l < 4; ++l)
-    for (int64_t q = 0; q < 4; ++q) {
-      const int64_t channel = 16 * l + 4 * q;
-      copy16(&out.offset[q][4 * l], d.offset + channel);
-      if (d.form == DotForm::u8) copy16(&out.m32[q][4 * l], d.requantize.m32 + channel);
-      for (int64_t k = 0; k < d.k4; ++k) {
-        static constexpr int8_t kNone[16] = {};
-        copy16(&out.weights[k][q][16 * l], 16 * l < d.width ? d.b + (k * d.width + channel) * 4 : kNone);
-      }
-    }
-}
-
-BW_INLINE Quarters interleave(__m512i t0, __m512i t1, __m512i t2, __m512i t3) {
-  const __m512i a = _mm512_unpacklo_epi8(t0, t1), b = _mm512_unpackhi_epi8(t0, t1);
-  const __m512i c = _mm512_unpacklo_epi8(t2, t3), d = _mm512_unpackhi_epi8(t2, t3);
-  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d),
-           _mm512_unpackhi_epi16(b, d)}};
-}
-
-BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][64]) {
-  BW_UNROLL
-  for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_dpbusd_epi32(acc.q[q], x.q[q], _mm512_load_si512(weights[q]));
-}
 
 struct Shape {
   int64_t column, groups;
@@ -93,12 +62,9 @@ BW_NOIPA void rows_u8(const DotArgs& d, const Constants& constants) {
 
 BW_NOIPA void rows_any(const DotArgs& d, const Constants& constants) {
   const Shape shape(d);
-  alignas(64) int32_t quarter[4][16], acc[64];
+  alignas(64) int32_t acc[64];
   for (int64_t row = 0; row < d.rows; ++row) {
-    const Quarters v = sum(shape, constants, d.a + row * d.a_step);
-    for (int q = 0; q < 4; ++q) _mm512_store_si512(quarter[q], v.q[q]);
-    for (int l = 0; l < 4; ++l)
-      for (int q = 0; q < 4; ++q) copy16(acc + 16 * l + 4 * q, &quarter[q][4 * l]);
+    to_channels(sum(shape, constants, d.a + row * d.a_step), acc);
     finish_row(d, row, acc);
   }
 }
@@ -111,7 +77,7 @@ void depthwise_u8s8_64_avx512(const DotArgs& d) noexcept {
     return;
   }
   Constants constants;
-  prepare(d, constants);
+  prepare_quarters(d, 4, constants);
   if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero)
     rows_u8(d, constants);
   else

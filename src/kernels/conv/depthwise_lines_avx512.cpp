@@ -6,14 +6,10 @@
 #include <immintrin.h>
 
 #include "kernels/conv/depthwise.hpp"
-#include "kernels/dot/finish_avx512.hpp"
+#include "kernels/conv/quarters_avx512.hpp"
 
 namespace bitwright {
 namespace {
-
-struct Quarters {
-  __m512i q[4];
-};
 
 struct Constants {
   int8_t weights[7][4][64];
@@ -23,37 +19,13 @@ struct Constants {
 };
 static_assert(sizeof(Constants) <= kDepthwiseConstantBytes);
 
-void copy16(void* to, const void* from) { __builtin_memcpy(to, from, 16); }
-
 void prepare(const DotArgs& d, void* memory) noexcept {
   auto& out = *static_cast<Constants*>(memory);
   out.codes = PackedCodesF32(d.requantize);
-  const int64_t blocks = column_bytes(d.width) / 16;  // of 16 channels, that many lanes before the next column
-  for (int64_t l = 0; l < 4; ++l)
-    for (int64_t q = 0; q < 4; ++q) {
-      const int64_t block = l % blocks, channel = 16 * block + 4 * q;
-      copy16(&out.offset[q][4 * l], d.offset + channel);
-      if (d.form == DotForm::u8) copy16(&out.m32[q][4 * l], d.requantize.m32 + channel);
-      for (int64_t k = 0; k < d.k4; ++k) {
-        static constexpr int8_t kNone[16] = {};
-        copy16(&out.weights[k][q][16 * l], 16 * block < d.width ? d.b + (k * d.width + channel) * 4 : kNone);
-      }
-    }
+  prepare_quarters(d, column_bytes(d.width) / 16, out);
 }
 
 BW_INLINE __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
-
-BW_INLINE Quarters interleave(__m512i t0, __m512i t1, __m512i t2, __m512i t3) {
-  const __m512i a = _mm512_unpacklo_epi8(t0, t1), b = _mm512_unpackhi_epi8(t0, t1);
-  const __m512i c = _mm512_unpacklo_epi8(t2, t3), d = _mm512_unpackhi_epi8(t2, t3);
-  return {{_mm512_unpacklo_epi16(a, c), _mm512_unpackhi_epi16(a, c), _mm512_unpacklo_epi16(b, d),
-           _mm512_unpackhi_epi16(b, d)}};
-}
-
-BW_INLINE void add(Quarters& acc, const Quarters& x, const int8_t (&weights)[4][64]) {
-  BW_UNROLL
-  for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_dpbusd_epi32(acc.q[q], x.q[q], _mm512_load_si512(weights[q]));
-}
 
 /// Where the columns lie that pixel 0 sees at each kernel column.
 template <int kSize>
@@ -114,10 +86,8 @@ BW_INLINE __m512i requantized(const Quarters& v, const Constants& c) {
 
 // What is not plain codes, from memory and in the channels' order.
 BW_NOIPA void finish_pixels(const DotArgs& d, int64_t pixel, int64_t pixels, const Quarters& v) {
-  alignas(64) int32_t quarter[4][16], acc[64];
-  for (int q = 0; q < 4; ++q) _mm512_store_si512(quarter[q], v.q[q]);
-  for (int l = 0; l < 4; ++l)
-    for (int q = 0; q < 4; ++q) copy16(acc + 16 * l + 4 * q, &quarter[q][4 * l]);
+  alignas(64) int32_t acc[64];
+  to_channels(v, acc);
   for (int64_t p = 0; p < pixels; ++p) finish_row(d, pixel + p, acc + p * column_bytes(d.width));
 }
 
