@@ -71,14 +71,15 @@ std::string ascii_only(std::string_view toml, const std::string& name) {
   return out;
 }
 
+/// Characters outside ASCII are escaped: ascii_only() refuses them in a line that also has an apostrophe.
 std::string quoted(const std::string& text) {
   std::string out = "\"";
-  for (const char c : text) {
+  for (const char32_t c : decode_utf8(text)) {
     if (c == '"' || c == '\\') append(out, '\\');
     if (c == '\n') append(out, std::string_view("\\n"));
     else if (c == '\t') append(out, std::string_view("\\t"));
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 127) append_escape(out, static_cast<unsigned char>(c));
-    else append(out, c);
+    else if (c < 0x20 || c >= 127) append_escape(out, c);
+    else append(out, static_cast<char>(c));
   }
   return out + '"';
 }

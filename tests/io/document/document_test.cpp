@@ -44,6 +44,17 @@ TEST(Document, PlacesNameTheLineWhereItIsKnown) {
   EXPECT_EQ(place_of(Document(3), "r.toml"), "r.toml");
 }
 
+TEST(Document, WhatIsWrittenAsTomlCanBeReadAgain) {
+  for (const char* text : {"it's", "caf\xc3\xa9", "l'\xc3\xa9t\xc3\xa9", "'\"\\\n\t\x01\x7f\xf0\x9f\x98\x80"}) {
+    Document document{DocumentTable{}};
+    document.set("value", std::string(text));
+    document.set(text, 1);
+    const Document read = parse_toml(to_toml(document), "n");
+    EXPECT_EQ(std::get<std::string>(read.find("value")->value), text);
+    EXPECT_TRUE(read.find(text)) << to_toml(document);
+  }
+}
+
 TEST(Document, JsonKeepsEveryKindOfValue) {
   const Document d = parse_json("{\"n\": null, \"t\": true, \"i\": -5, \"big\": 18446744073709551615, \"r\": 2.5, \"s\": \"\\u00e9\"}", "n");
   EXPECT_EQ(kind_of(*d.find("n")), "nothing");
