@@ -54,7 +54,13 @@ ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transpos
   wide_ = !fits_int32(reach_);
 }
 
-void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) const {
+/// Lines of a depthwise product see each other's sources: more of them at once.
+int64_t ConvWeights::rows_together(const ConvShape& s) const {
+  if (row_->packing != ConvPacking::depthwise_lines) return Followers::rows_together(s.oc);
+  return s.ow * std::max<int64_t>(8, (1 << 17) / (s.ow * s.oc));
+}
+
+void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args, const Followers& followers) const {
   args.shape = s;
   args.weights = codes_.raw();
   args.weight_type = codes_.dtype();
@@ -69,7 +75,10 @@ void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args) c
     ConvArgs mine = args;
     mine.scratch = scratch;
     mine.panels = {piece.panel0, piece.panel1};
-    row_->kernel(mine, piece.row0, piece.row1);
+    const ColumnRange columns = args.packed ? columns_of(packed_, mine.panels) : ColumnRange{0, s.oc};
+    followers.along(context, args.out, s.oc, piece, columns, rows_together(s), [&](int64_t row0, int64_t row1) {
+      row_->kernel(mine, row0, row1);
+    });
   });
 }
 

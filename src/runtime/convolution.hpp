@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/conv/conv.hpp"
-#include "runtime/linear.hpp"
+#include "runtime/followers.hpp"
 
 namespace bitwright {
 
@@ -31,9 +31,12 @@ class ConvWeights {
   /// Per worker.
   int64_t scratch_bytes(const ConvShape& shape) const { return row_->packing == ConvPacking::none ? 0 : conv_scratch_bytes(shape); }
   /// All pixels of the result. Of `args` the caller fills the source, its type and zero point, and the output.
-  void run(StepContext& context, const ConvShape& shape, ConvArgs args) const;
+  /// `followers`: done on every block of the result.
+  void run(StepContext& context, const ConvShape& shape, ConvArgs args, const Followers& followers = {}) const;
 
  private:
+  int64_t rows_together(const ConvShape& shape) const;
+
   const ConvRow* row_ = nullptr;
   std::vector<std::string> refused_;
   std::vector<Reach> reach_;

@@ -208,12 +208,17 @@ std::optional<EngineGrid> Lowering::output_grid(ValueId value) const {
   return is_static(entry) && entry->chain.size() == 1 ? engine_grid(entry->chain[0]) : std::nullopt;
 }
 
+const Node* Lowering::only_reader(ValueId value) const {
+  const int64_t position = is_tapped(value) ? -1 : uses_.single_reader(value);
+  return position < 0 ? nullptr : &graph().nodes[static_cast<size_t>(position)];
+}
+
 Lowering::Tail Lowering::clamp_tail(ValueId value) const {
   Tail tail{.value = value};
   while (!output_entry(tail.value)) {
-    const int64_t position = is_tapped(tail.value) ? -1 : uses_.single_reader(tail.value);
-    if (position < 0) return tail;
-    const Node& reader = graph().nodes[static_cast<size_t>(position)];
+    const Node* only = only_reader(tail.value);
+    if (!only) return tail;
+    const Node& reader = *only;
     const Op* op = find_op(reader.domain, reader.op);
     if (!op || !op->quant.clamp_only || reader.input(0) != tail.value || input_entry(reader, 0)) return tail;
     float lo = -INFINITY, hi = INFINITY;

@@ -110,6 +110,11 @@ class Lowering {
   /// value with an output entry.
   Tail clamp_tail(ValueId value) const;
   void absorb(const Tail& tail) { done_.insert(tail.absorbed.begin(), tail.absorbed.end()); }
+  void absorb(NodeId node) { done_.insert(node); }
+  /// The node that alone reads a value, where nothing else (a tap, an output, a nested graph) sees it; else null.
+  const Node* only_reader(ValueId value) const;
+  /// Whether steps so far have made the value in some form.
+  bool exists(ValueId value) const { return forms_.count(value) != 0; }
 
  private:
   /// One buffer per order.

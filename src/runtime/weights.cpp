@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/followers.hpp"
+
 namespace bitwright {
 namespace {
 
@@ -78,12 +80,17 @@ MatMulArgs MatMulWeights::args(int64_t m) const {
   return args;
 }
 
-void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args) const {
+void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args) const { multiply(context, args, {}); }
+
+void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args, const Followers& followers) const {
   const auto panels = args.packed ? static_cast<int64_t>(args.packed->panels.size()) : 1;
   context.pieces(args.m, panels, args.m * n_ * k_, [&](const Piece& piece, std::byte*) {
     MatMulArgs mine = args;
     mine.panels = {piece.panel0, piece.panel1};
-    row_->kernel(mine, piece.row0, piece.row1);
+    const ColumnRange columns = args.packed ? columns_of(packed_, mine.panels) : ColumnRange{0, n_};
+    followers.along(context, args.out, n_, piece, columns, Followers::rows_together(n_), [&](int64_t row0, int64_t row1) {
+      row_->kernel(mine, row0, row1);
+    });
   });
 }
 

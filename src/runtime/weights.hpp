@@ -23,6 +23,8 @@ std::vector<Reach> reach_of(const WeightCodes& w, int64_t k, int64_t columns, Sr
 /// "kernel: reason" for each.
 std::vector<std::string> lines(const std::vector<Refusal>& refused);
 
+class Followers;
+
 class MatMulWeights {
  public:
   /// Chooses the kernel for activations of `src_type` and results of `out_type`, and packs for it.
@@ -37,6 +39,7 @@ class MatMulWeights {
   /// The product of m rows; a, its zero points and the output are the caller's to fill.
   MatMulArgs args(int64_t m) const;
   /// Computes what args() began, on all threads.
+  void multiply(StepContext& context, const MatMulArgs& args, const Followers& followers) const;
   void multiply(StepContext& context, const MatMulArgs& args) const;
 
  private:

@@ -60,6 +60,15 @@ struct PanelRange {
   }
 };
 
+/// The columns of some panels of one call.
+struct ColumnRange {
+  int64_t begin, end;
+};
+inline ColumnRange columns_of(const PackedWeights& packed, PanelRange range) {
+  const auto panels = range.of(packed);
+  return panels.empty() ? ColumnRange{0, 0} : ColumnRange{panels.front().column, panels.back().column + panels.back().columns};
+}
+
 /// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none
 /// (padding), so that every partial sum lies within as well.
 class ReachSum {

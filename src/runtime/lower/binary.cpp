@@ -4,8 +4,7 @@
 // in float, combine and round them.
 #include <cstring>
 
-#include "kernels/elementwise/select.hpp"
-#include "runtime/lowering.hpp"
+#include "runtime/followers.hpp"
 
 namespace bitwright {
 namespace {
@@ -77,13 +76,6 @@ class BinaryStep : public Step {
 
 Affine affine(const EngineGrid& grid) { return {grid.scale, grid.zero}; }
 
-ElementwiseChoice<BinaryArgs> choose(BinaryArgs& args, bool add, bool as_onnxruntime, Isa cap) {
-  const ElementwiseTable& table = elementwise_kernels();
-  if (!as_onnxruntime) return select_elementwise(add ? table.add_float : table.mul_float, false, cap);
-  (add ? set_add : set_mul)(args);
-  return select_elementwise(add ? table.add : table.mul, true, cap);
-}
-
 /// [H] of [T, H]: the whole operand again and again, but for leading ones the last dimensions of the result.
 std::optional<Repeat> repeated_rows(const Shape& small, const Shape& shape) {
   const auto from = std::find_if(small.begin(), small.end(), [](int64_t extent) { return extent != 1; });
@@ -146,24 +138,18 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
   const Shape& shape = lowering.known(node.output())->shape();
   const int64_t count = elements_of(shape);
   const size_t first = how.first, second = 1 - first;
-  const auto qa = *lowering.input_grid(node, first), qb = *lowering.input_grid(node, second);
 
   auto step = std::make_unique<BinaryStep>();
-  step->args.qa = affine(qa), step->args.qb = affine(qb), step->args.qy = affine(*qy);
-  step->args.a_type = qa.type, step->args.b_type = qb.type, step->args.dst_type = qy->type;
+  const BinaryOfCodes binary = binary_of_codes(lowering, node, first, tail);
+  step->args = binary.args;
   step->args.b_step = how.single && count != 1 ? 0 : 1;
-  step->args.lo = std::max(qy->lo, qy->code(tail.lo));
-  step->args.hi = std::min(qy->hi, qy->code(tail.hi));
   step->repeat = how.repeat;
   step->repeated = lowering.known(node.input(first))->shape() == shape ? 1 : 0;
   if (step->repeat) step->scratch_bytes = step->scratch_needed();
-  const bool u8 = qa.type == DType::u8 && qb.type == DType::u8 && qy->type == DType::u8;
-  const auto choice = choose(step->args, node.is("Add"), u8 && lowering.table().profile == Profile::ort,
-                             lowering.simulated() ? Isa::ref : lowering.options().isa);
-  step->kernel = choice.row->kernel;
+  step->kernel = binary.row->kernel;
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
-  step->info.kernel = choice.row->name;
+  step->info.kernel = binary.row->name;
   // Where the larger operand lies channels last, the smaller lies alike in both orders: only its channels are more than 1.
   const auto read = [&](size_t i) {
     if (how.order == Order::plain || lowering.known(node.input(i))->shape() == shape) return lowering.codes(node, i, how.order);
@@ -181,6 +167,24 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
 const LoweringRule kRules[] = {{"Add", lower_binary}, {"Mul", lower_binary}};
 
 }  // namespace
+
+BinaryOfCodes binary_of_codes(const Lowering& lowering, const Node& node, size_t first, const Lowering::Tail& tail) {
+  const auto qa = *lowering.input_grid(node, first), qb = *lowering.input_grid(node, 1 - first);
+  const auto qy = *lowering.output_grid(tail.value);
+  BinaryOfCodes made;
+  BinaryArgs& args = made.args;
+  args.qa = affine(qa), args.qb = affine(qb), args.qy = affine(qy);
+  args.a_type = qa.type, args.b_type = qb.type, args.dst_type = qy.type;
+  args.lo = std::max(qy.lo, qy.code(tail.lo));
+  args.hi = std::min(qy.hi, qy.code(tail.hi));
+  const bool u8 = qa.type == DType::u8 && qb.type == DType::u8 && qy.type == DType::u8, add = node.is("Add");
+  const bool as_onnxruntime = u8 && lowering.table().profile == Profile::ort;
+  if (as_onnxruntime) (add ? set_add : set_mul)(args);
+  const ElementwiseTable& table = elementwise_kernels();
+  const auto& rows = as_onnxruntime ? (add ? table.add : table.mul) : add ? table.add_float : table.mul_float;
+  made.row = select_elementwise(rows, as_onnxruntime, lowering.simulated() ? Isa::ref : lowering.options().isa).row;
+  return made;
+}
 
 std::span<const LoweringRule> lowerings_binary() { return kRules; }
 

@@ -17,6 +17,7 @@ class ConvStep : public Step {
   ConvShape shape;
   EngineGrid src;
   std::shared_ptr<const Product> product;
+  Followers followers;
 
   void run(StepContext& context) const override {
     ConvArgs args;
@@ -24,7 +25,7 @@ class ConvStep : public Step {
     args.src_type = src.type;
     args.src_zero = src.zero;
     args.out = product->leaving.output(context.at(writes[0]).raw(), shape.oc);
-    product->weights.run(context, shape, args);
+    product->weights.run(context, shape, args, followers);
   }
 };
 
@@ -58,8 +59,7 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   step->reads = {lowering.codes(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(product->leaving.type, channels_last_shape(y.shape()));
   step->writes = {out};
-  lowering.add(std::move(step));
-  define_linear(lowering, node, linear, out, Order::channels_last);
+  add_linear(lowering, node, linear, std::move(step), Order::channels_last);
   return {};
 }
 

@@ -1,5 +1,5 @@
 // Matrix products with constant weights on codes: MatMul with any number of leading dimensions, Gemm.
-#include "runtime/linear.hpp"
+#include "runtime/followers.hpp"
 
 namespace bitwright {
 namespace {
@@ -16,6 +16,7 @@ class MatMulStep : public Step {
   int64_t m = 0;
   EngineGrid src;
   std::shared_ptr<const Product> product;
+  Followers followers;
 
   void run(StepContext& context) const override {
     const MatMulWeights& weights = product->weights;
@@ -24,7 +25,7 @@ class MatMulStep : public Step {
     args.a_type = src.type;
     args.a_zero = src.zero;
     args.out = product->leaving.output(context.at(writes[0]).raw(), args.n);
-    weights.multiply(context, args);
+    weights.multiply(context, args, followers);
   }
 };
 
@@ -63,8 +64,7 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   step->reads = {lowering.codes(node, 0, Order::plain)};
   const BufferId out = lowering.make(product->leaving.type, y.shape());
   step->writes = {out};
-  lowering.add(std::move(step));
-  define_linear(lowering, node, linear, out, Order::plain);
+  add_linear(lowering, node, linear, std::move(step), Order::plain);
   return {};
 }
 
