@@ -56,24 +56,31 @@ Cost cost_of(const Program& program, const Sample& sample) {
   return cost;
 }
 
-Latency measure_latency(const std::shared_ptr<const Program>& program, const Sample& sample, int threads, double seconds, Sink* sink) {
+Stopwatch::Stopwatch(std::shared_ptr<const Program> program, Sample sample, int threads)
+    : run_(std::move(program), {threads}), sample_(std::move(sample)) {
+  run_(sample_.inputs);
+}
+
+Latency Stopwatch::burst(double seconds, Sink* sink, size_t least) {
   using Clock = std::chrono::steady_clock;
-  Run run(program, {threads});
-  run(sample.inputs);
   std::vector<double> times;
   const auto start = Clock::now();
   double spent = 0;
-  while (spent < seconds || times.size() < 3) {
+  while (spent < seconds || times.size() < least) {
     report_progress(sink, "timing", static_cast<int64_t>(std::min(1.0, spent / seconds) * 100), 100);
     const auto before = Clock::now();
-    run(sample.inputs);
+    run_(sample_.inputs);
     const auto after = Clock::now();
     times.push_back(std::chrono::duration<double, std::milli>(after - before).count());
     spent = std::chrono::duration<double>(after - start).count();
   }
   std::sort(times.begin(), times.end());
   const size_t p99 = (times.size() * 99 + 99) / 100 - 1;  // nearest rank
-  return {times[times.size() / 2], times.front(), times[p99], static_cast<int64_t>(times.size()), sample.records};
+  return {times[times.size() / 2], times.front(), times[p99], static_cast<int64_t>(times.size()), sample_.records};
+}
+
+Latency measure_latency(const std::shared_ptr<const Program>& program, const Sample& sample, int threads, double seconds, Sink* sink) {
+  return Stopwatch(program, sample, threads).burst(seconds, sink);
 }
 
 }  // namespace bitwright

@@ -34,7 +34,18 @@ struct Latency {
   double median_ms = 0, least_ms = 0, p99_ms = 0;  // of one run; p99: what 99 of 100 runs do not exceed
   int64_t runs = 0, batch = 1;
 };
-/// Runs the sample for about `seconds` after a warm-up; three times at least.
+/// Times whole runs of one sample, in bursts that may lie apart: one Run, warm from the start.
+class Stopwatch {
+ public:
+  Stopwatch(std::shared_ptr<const Program> program, Sample sample, int threads);
+  /// Runs for about `seconds`, `least` times at least.
+  Latency burst(double seconds, Sink* sink = nullptr, size_t least = 3);
+
+ private:
+  Run run_;
+  Sample sample_;
+};
+/// One burst.
 Latency measure_latency(const std::shared_ptr<const Program>& program, const Sample& sample, int threads, double seconds,
                         Sink* sink = nullptr);
 
