@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace bitwright {
@@ -29,13 +31,31 @@ bool has_avxvnni() {
   return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && ((a >> 4) & 1);
 }
 
+/// The state components that the system saves and restores: bits of XCR0.
+uint64_t saved_state() {
+  uint32_t low = 0, high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t{high} << 32 | low;
+}
+
+constexpr uint64_t kTileState = uint64_t{3} << 17;  // configuration and data
+
+// Leaf 7: EDX bits 24 and 25 are tiles and their 8-bit products. Leaf 1D: hypervisors exist that pass on the former and no
+// palette to configure tiles with.
+bool announces_amx() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || ((d >> 24) & 3) != 3) return false;
+  if ((saved_state() & kTileState) != kTileState) return false;
+  return __get_cpuid_count(0x1d, 0, &a, &b, &c, &d) && a >= 1;
+}
+
 bool probe(Isa isa) {
   switch (isa) {
     case Isa::ref: return true;
     case Isa::avx2: return has_avx2();
     case Isa::avxvnni: return has_avxvnni();
     case Isa::avx512: return has_avx512();
-    case Isa::amx: return false;  // no kernel uses tiles yet
+    case Isa::amx: return has_avx512() && announces_amx() && request_tiles();
   }
   return false;
 }
@@ -52,6 +72,13 @@ bool machine_has(Isa isa) {
                                probe(Isa::amx)};
   return found[static_cast<size_t>(isa)];
 }
+
+#if defined(__x86_64__)
+bool request_tiles() noexcept {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 const char* isa_refuses(Isa isa, Isa cap) {
   if (isa > cap) return "above BITWRIGHT_ISA";

@@ -14,8 +14,13 @@ enum class Isa : uint8_t { ref, avx2, avxvnni, avx512, amx };
 
 std::string_view name_of(Isa isa);
 /// What the processor and the operating system offer, whatever the environment says. avx2 here includes FMA, avx512 means
-/// F, BW, VL, VNNI and VBMI.
+/// F, BW, VL, VNNI and VBMI; amx means that and tiles, their 8-bit products and the system's leave to use them.
 bool machine_has(Isa isa);
+#if defined(__x86_64__)
+/// Asks Linux (5.16) for leave to use AMX tiles: of the process, once. Workers ask again, which costs little: kernels were seen
+/// that forgot them.
+bool request_tiles() noexcept;
+#endif
 /// The value of BITWRIGHT_ISA, or amx when unset. Throws Error{usage} naming the choices for any other word.
 Isa isa_cap();
 /// Why kernels of `isa` may not run, or null.

@@ -55,6 +55,35 @@ BW_INLINE void dot_tail_words(const DotArgs& args, int64_t row, int64_t rows, ui
   }
 }
 
+/// The part from row `row` on.
+BW_INLINE DotArgs dot_rows(DotArgs d, int64_t row) {
+  const int64_t element = d.form == DotForm::u8 ? 1 : 4;
+  d.a += row;
+  d.rows -= row;
+  d.dst = static_cast<char*>(d.dst) + row * d.dst_stride * element;
+  if (d.zero) d.zero += row * d.zero_stride;
+  if (d.row_scale) d.row_scale += row * d.row_scale_stride;
+  return d;
+}
+
+/// Columns [column, column + most) as far as there are any, but `b` and `width` still those of the whole panel.
+BW_INLINE DotArgs dot_columns(DotArgs d, int32_t column, int32_t most) {
+  const int64_t element = d.form == DotForm::u8 ? 1 : 4;
+  d.column += column;
+  d.columns = d.columns - column < most ? d.columns - column : most;
+  d.offset += column;
+  d.sum += column;
+  d.dst = static_cast<char*>(d.dst) + column * element;
+  if (d.form == DotForm::u8) {
+    d.requantize.m32 += column;
+    d.requantize.m64 += column;
+    d.requantize.ratio += column;
+  }
+  if (d.scale) d.scale += column;
+  if (d.bias) d.bias += column;
+  return d;
+}
+
 /// What follows the sum (modulo 2^32) of one element, without vectors.
 void dot_finish_ref(const DotArgs& args, int64_t row, int32_t column, uint32_t sum) noexcept;
 

@@ -32,18 +32,18 @@ void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows)
   }
 }
 
-void run(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) {
-  for (int64_t row = row0; row < row1; row += kRows) run_rows(args, dot, row, std::min(kRows, row1 - row));
-}
-
 #define BW_MATMUL_REF(isa, name)
 #define BW_MATMUL(isa, name, dot) \
-  void name(const MatMulArgs& args, int64_t row0, int64_t row1) noexcept { run(args, dot, row0, row1); }
+  void name(const MatMulArgs& args, int64_t row0, int64_t row1) noexcept { matmul_packed(args, dot, row0, row1); }
 #include "kernels/matmul/kernels.inc"
 #undef BW_MATMUL
 #undef BW_MATMUL_REF
 
 }  // namespace
+
+void matmul_packed(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept {
+  for (int64_t row = row0; row < row1; row += kRows) run_rows(args, dot, row, std::min(kRows, row1 - row));
+}
 
 PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride,
                           const int32_t* bias, SrcCodes src) {

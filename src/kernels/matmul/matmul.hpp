@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "kernels/dot/dot.hpp"
 #include "kernels/dot/pack.hpp"
 #include "kernels/isa.hpp"
 #include "kernels/requantize/output.hpp"
@@ -34,6 +35,9 @@ using MatMulKernel = void (*)(const MatMulArgs& args, int64_t row0, int64_t row1
 
 /// The definition: plain loops over the unpacked b.
 void matmul_ref(const MatMulArgs& args, int64_t row0, int64_t row1) noexcept;
+
+/// The packed kernel that `dot` makes.
+void matmul_packed(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept;
 
 /// b: i8, element (k, n) at b[k * k_stride + n * n_stride], so that a transposed weight needs no copy.
 PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride,
