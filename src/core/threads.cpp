@@ -33,39 +33,55 @@ void pause() {
 /// (some 50 to 100 microseconds) before it parks, which costs as much to undo. None where threads outnumber cores.
 constexpr int kLooks = 2000;
 
-/// One number says all that claiming a chunk needs: which run (16 bits), how many chunks it has and how many of them are
-/// taken (24 bits each). What a worker claims late, from a run that has ended, is therefore never taken for another's.
-struct Ticket {
+/// What is left of one worker's share of a run, as one number that can be claimed from: which run (16 bits), and the chunks
+/// [next, end) (24 bits each). What somebody claims late, from a run that has ended, is therefore never taken for another's.
+struct Share {
   static constexpr int kBits = 24;
   static constexpr int64_t kMost = (int64_t{1} << kBits) - 1;
   uint64_t word;
-  int64_t taken() const { return static_cast<int64_t>(word) & kMost; }
-  int64_t chunks() const { return static_cast<int64_t>(word >> kBits) & kMost; }
+  int64_t next() const { return static_cast<int64_t>(word) & kMost; }
+  int64_t end() const { return static_cast<int64_t>(word >> kBits) & kMost; }
   uint64_t run() const { return word >> (2 * kBits); }
-  static Ticket first(uint64_t run, int64_t chunks) { return {run << (2 * kBits) | static_cast<uint64_t>(chunks) << kBits}; }
+  bool empty() const { return next() >= end(); }
+  Share without_first() const { return {word + 1}; }
+  Share without_last() const { return {word - (uint64_t{1} << kBits)}; }
+  static Share of(uint64_t run, int64_t next, int64_t end) {
+    return {run << (2 * kBits) | static_cast<uint64_t>(end) << kBits | static_cast<uint64_t>(next)};
+  }
+};
+
+/// On a line of its own: its worker looks at it all the time.
+struct alignas(64) Slot {
+  std::atomic<uint64_t> share{0};
 };
 
 }  // namespace
 
 int Threads::worker() { return worker_index; }
 
+/// Every worker begins with the same part of the chunks in every run, so that what one step leaves in its caches is what it
+/// reads in the next, and then helps the others from the end of theirs.
 struct Threads::State {
-  std::atomic<uint64_t> ticket{0};
+  std::vector<Slot> slots;
   std::atomic<int64_t> left{0};  // chunks of the current run that are not done
   std::atomic<int> parked{0};
   std::atomic<bool> stop{false}, failed{false};
   FunctionRef<void(int64_t)> body;  // of the current run: whoever holds one of its chunks may read it
   int64_t first = 0;                // what chunk 0 of the current run is to the body
+  uint64_t runs = 0;
   std::mutex mutex;
   std::exception_ptr error;
   int looks = kLooks;
   std::vector<std::thread> workers;
 
-  void work(uint64_t seen);
+  explicit State(int count) : slots(static_cast<size_t>(count)) {}
+  void work(size_t me);
+  int64_t work_on(Slot& slot, bool mine);
   void execute(int64_t chunk);
-  void serve();
-  uint64_t await(uint64_t seen);
+  void serve(size_t me);
+  void await(size_t me, uint64_t seen);
   void run(int64_t begin, int64_t chunks, FunctionRef<void(int64_t)> what);
+  void publish(int64_t chunks);
 };
 
 void Threads::State::execute(int64_t chunk) {
@@ -76,47 +92,63 @@ void Threads::State::execute(int64_t chunk) {
     if (!error) error = std::current_exception();
     failed = true;
   }
-  if (left.fetch_sub(1) == 1) left.notify_one();
 }
 
-/// Takes chunks until none is left. A word that shows a full run is not touched, so that `taken` cannot grow into `chunks`.
-void Threads::State::work(uint64_t word) {
-  for (;;) {
-    const Ticket t{word};
-    if (t.taken() >= t.chunks()) return;
-    if (!ticket.compare_exchange_weak(word, word + 1)) continue;
-    execute(t.taken());
-    word = ticket.load();
+/// Takes chunks from the front of the worker's own share or from the back of another's until none is left; how many.
+int64_t Threads::State::work_on(Slot& slot, bool mine) {
+  int64_t done = 0;
+  for (uint64_t word = slot.share.load();;) {
+    const Share share{word};
+    if (share.empty()) return done;
+    const Share rest = mine ? share.without_first() : share.without_last();
+    if (!slot.share.compare_exchange_weak(word, rest.word)) continue;
+    execute(mine ? share.next() : rest.end());
+    ++done;
+    word = slot.share.load();
   }
 }
 
-uint64_t Threads::State::await(uint64_t seen) {
+void Threads::State::work(size_t me) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const int64_t done = work_on(slots[(me + i) % slots.size()], i == 0);
+    if (done > 0 && left.fetch_sub(done) == done) left.notify_one();
+  }
+}
+
+/// Returns when the worker's share is of another run than `seen`.
+void Threads::State::await(size_t me, uint64_t seen) {
+  const auto& share = slots[me].share;
   for (int look = 0; look < looks; ++look, pause())
-    if (const uint64_t now = ticket.load(); Ticket{now}.run() != Ticket{seen}.run()) return now;
+    if (Share{share.load()}.run() != seen) return;
   ++parked;
-  uint64_t now = ticket.load();
-  while (Ticket{now}.run() == Ticket{seen}.run()) {
-    ticket.wait(now);
-    now = ticket.load();
-  }
+  for (uint64_t now = share.load(); Share{now}.run() == seen; now = share.load()) share.wait(now);
   --parked;
-  return now;
 }
 
-void Threads::State::serve() {
+void Threads::State::serve(size_t me) {
   for (uint64_t seen = 0; !stop;) {
-    seen = await(seen);
-    work(seen);
+    await(me, seen);
+    seen = Share{slots[me].share.load()}.run();
+    work(me);
   }
+}
+
+void Threads::State::publish(int64_t chunks) {
+  const auto count = static_cast<int64_t>(slots.size());
+  ++runs;
+  for (int64_t i = count; i-- > 0;) {
+    const Share share = Share::of(runs & 0xffff, i * chunks / count, (i + 1) * chunks / count);
+    slots[static_cast<size_t>(i)].share = share.word;
+  }
+  if (parked.load() == 0) return;
+  for (Slot& slot : slots) slot.share.notify_all();
 }
 
 void Threads::State::run(int64_t begin, int64_t chunks, FunctionRef<void(int64_t)> what) {
   body = what, first = begin, failed = false;
   left = chunks;
-  const Ticket next = Ticket::first(Ticket{ticket.load()}.run() + 1, chunks);
-  ticket = next.word;
-  if (parked.load() > 0) ticket.notify_all();
-  work(next.word);
+  publish(chunks);
+  work(0);
   for (int look = 0; look < looks && left.load() != 0; ++look) pause();
   for (int64_t still = left.load(); still != 0; still = left.load()) left.wait(still);
   if (error) std::rethrow_exception(std::exchange(error, nullptr));
@@ -124,19 +156,18 @@ void Threads::State::run(int64_t begin, int64_t chunks, FunctionRef<void(int64_t
 
 Threads::Threads(int count)
     : count_(count > 0 ? count : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
-      state_(std::make_unique<State>()) {
+      state_(std::make_unique<State>(count_)) {
   if (count_ > static_cast<int>(std::thread::hardware_concurrency())) state_->looks = 0;
   for (int i = 1; i < count_; ++i)
     state_->workers.emplace_back([this, i] {
       worker_index = i;
-      state_->serve();
+      state_->serve(static_cast<size_t>(i));
     });
 }
 
 Threads::~Threads() {
   state_->stop = true;
-  state_->ticket = Ticket::first(Ticket{state_->ticket.load()}.run() + 1, 0).word;
-  state_->ticket.notify_all();
+  state_->publish(0);
   for (std::thread& worker : state_->workers) worker.join();
 }
 
@@ -146,8 +177,8 @@ void Threads::run(int64_t chunks, FunctionRef<void(int64_t)> body) {
     for (int64_t i = 0; i < chunks; ++i) body(i);
     return;
   }
-  for (int64_t begin = 0; begin < chunks; begin += Ticket::kMost)
-    state_->run(begin, std::min(chunks - begin, Ticket::kMost), body);
+  for (int64_t begin = 0; begin < chunks; begin += Share::kMost)
+    state_->run(begin, std::min(chunks - begin, Share::kMost), body);
 }
 
 }  // namespace bitwright

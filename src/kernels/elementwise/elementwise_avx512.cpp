@@ -7,7 +7,7 @@ namespace bitwright {
 namespace {
 
 BW_INLINE __mmask64 mask64(int64_t count) { return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1; }
-BW_INLINE __mmask16 mask16(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : (1 << count) - 1); }
+BW_INLINE __mmask16 mask16(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
 
 struct Table {
   __m512i part[4];
@@ -64,16 +64,37 @@ struct Codes {
   }
 };
 
+// Codes of four rounded vectors in order. Saturating packs are the upper and the lower end of the clamp to a byte.
+struct FourOfCodes {
+  __m512i lo, hi;
+  __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  FourOfCodes(int32_t low, int32_t high) : lo(_mm512_set1_epi8(static_cast<char>(low))), hi(_mm512_set1_epi8(static_cast<char>(high))) {}
+  BW_INLINE __m512i operator()(const __m512i (&v)[4]) const {
+    const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
+    return _mm512_permutexvar_epi32(order, _mm512_min_epu8(_mm512_max_epu8(bytes, lo), hi));
+  }
+};
+
 template <class F>
 BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
   const Codes a(args.a, args.a_step), b(args.b, args.b_step);
-  const __m512 lo = _mm512_set1_ps(static_cast<float>(args.lo)), hi = _mm512_set1_ps(static_cast<float>(args.hi));
+  const FourOfCodes codes(args.lo, args.hi);
+  const __m512 most = _mm512_set1_ps(65536.0f);  // what is more saturates in any case, and must not overflow before
   auto* dst = static_cast<uint8_t*>(args.dst);
-  for (int64_t i = begin; i < end; i += 16) {
-    const __mmask16 mask = mask16(end - i);
-    const __m512 v = _mm512_min_ps(_mm512_max_ps(f(a(i, mask), b(i, mask)), lo), hi);
-    _mm_mask_storeu_epi8(dst + i, mask, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
-  }
+  const auto step = [&](int64_t i, auto mask_from) BW_INLINE_LAMBDA {
+    __m512i v[4];
+    BW_UNROLL
+    for (int64_t j = 0; j < 4; ++j) {
+      const __mmask16 mask = mask_from(i + 16 * j);
+      v[j] = _mm512_cvtps_epi32(_mm512_min_ps(f(a(i + 16 * j, mask), b(i + 16 * j, mask)), most));
+    }
+    return codes(v);
+  };
+  int64_t i = begin;
+  for (; i + 64 <= end; i += 64)
+    _mm512_storeu_si512(dst + i, step(i, [](int64_t) BW_INLINE_LAMBDA { return static_cast<__mmask16>(0xffff); }));
+  if (i < end)
+    _mm512_mask_storeu_epi8(dst + i, mask64(end - i), step(i, [&](int64_t at) BW_INLINE_LAMBDA { return mask16(end - at); }));
 }
 
 }  // namespace
