@@ -37,10 +37,15 @@ BW_INLINE void block(const ChainArgs& p, const Tile& tile, int rows, int64_t k0,
       for (int v = 0; v < kVectors; ++v) sum[r][v] = _mm256_fmadd_ps(left, right[v], sum[r][v]);
     }
   }
+  // A copy: sums that are read by a variable row would be stored in every turn.
+  __m256 sums[kRows][kVectors];
+  BW_UNROLL
+  for (int r = 0; r < kRows; ++r)
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = sum[r][v];
   for (int r = 0; r < rows; ++r) {
     float* dst = p.dst + (tile.row + r) * p.dst_stride + tile.column;
     for (int v = 0; v < kVectors; ++v) {
-      __m256 y = sum[r][v];
+      __m256 y = sums[r][v];
       if (k0 > 0) y = _mm256_add_ps(_mm256_maskload_ps(dst + 8 * v, tile.mask[v]), y);
       if (k1 == p.k && p.bias) y = _mm256_add_ps(y, _mm256_set1_ps(p.bias[tile.row + r]));
       _mm256_maskstore_ps(dst + 8 * v, tile.mask[v], y);
