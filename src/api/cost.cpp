@@ -57,12 +57,13 @@ Cost cost_of(const Program& program, const Sample& sample) {
 }
 
 Stopwatch::Stopwatch(std::shared_ptr<const Program> program, Sample sample, int threads)
-    : run_(std::move(program), {threads}), sample_(std::move(sample)) {
+    : run_(std::move(program), {.threads = threads, .pin = true}), sample_(std::move(sample)) {
   run_(sample_.inputs);
 }
 
 Latency Stopwatch::burst(double seconds, Sink* sink, size_t least) {
   using Clock = std::chrono::steady_clock;
+  const PinnedCaller pinned;
   std::vector<double> times;
   const auto start = Clock::now();
   double spent = 0;

@@ -25,7 +25,8 @@ std::vector<std::vector<int64_t>> profile(const std::shared_ptr<const Program>& 
                                           double seconds) {
   constexpr int kLeastRuns = 10;
   using Clock = std::chrono::steady_clock;
-  Run run(program, {threads});
+  Run run(program, {.threads = threads, .pin = true});
+  const PinnedCaller pinned;
   run(sample.inputs);
   run.set_profiling(true);
   std::vector<std::vector<int64_t>> times;
@@ -53,7 +54,7 @@ std::string_view name_of(Bound bound) {
 }
 
 Machine measure_machine(const Program& program, const Sample& sample, int threads) {
-  Threads team(threads);
+  Threads team(threads, true);
   const Isa cap = program.options().isa;
   Machine machine{.isa = best_isa(cap), .threads = team.count()};
   machine.macs = peak_macs(machine.isa, team);

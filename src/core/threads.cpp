@@ -11,6 +11,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace bitwright {
 namespace {
@@ -50,6 +53,36 @@ struct Share {
   }
 };
 
+#if defined(__linux__)
+using Cores = cpu_set_t;
+
+Cores cores_of_caller() {
+  Cores cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) CPU_ZERO(&cores);
+  return cores;
+}
+
+/// The calling thread stays on core number `which` of `cores`, if there are so many.
+void stay_on(const Cores& cores, int which) {
+  if (CPU_COUNT(&cores) <= which) return;
+  int core = 0;
+  for (int left = which; !CPU_ISSET(core, &cores) || left-- > 0;) ++core;
+  Cores one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
+void free_to(const Cores& cores) { sched_setaffinity(0, sizeof cores, &cores); }
+int count_of(const Cores& cores) { return CPU_COUNT(&cores); }
+#else
+struct Cores {};
+Cores cores_of_caller() { return {}; }
+void stay_on(const Cores&, int) {}
+void free_to(const Cores&) {}
+int count_of(const Cores&) { return 0; }
+#endif
+
 /// On a line of its own: its worker looks at it all the time.
 struct alignas(64) Slot {
   std::atomic<uint64_t> share{0};
@@ -58,6 +91,12 @@ struct alignas(64) Slot {
 }  // namespace
 
 int Threads::worker() { return worker_index; }
+
+struct PinnedCaller::State {
+  Cores cores = cores_of_caller();
+};
+PinnedCaller::PinnedCaller() : state_(std::make_unique<State>()) { stay_on(state_->cores, 0); }
+PinnedCaller::~PinnedCaller() { free_to(state_->cores); }
 
 /// Every worker begins with the same part of the chunks in every run, so that what one step leaves in its caches is what it
 /// reads in the next, and then helps the others from the end of theirs.
@@ -154,13 +193,16 @@ void Threads::State::run(int64_t begin, int64_t chunks, FunctionRef<void(int64_t
   if (error) std::rethrow_exception(std::exchange(error, nullptr));
 }
 
-Threads::Threads(int count)
+Threads::Threads(int count, bool pin)
     : count_(count > 0 ? count : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()))),
       state_(std::make_unique<State>(count_)) {
   if (count_ > static_cast<int>(std::thread::hardware_concurrency())) state_->looks = 0;
+  const Cores cores = cores_of_caller();
+  pin = pin && count_ <= count_of(cores);
   for (int i = 1; i < count_; ++i)
-    state_->workers.emplace_back([this, i] {
+    state_->workers.emplace_back([this, i, pin, cores] {
       worker_index = i;
+      if (pin) stay_on(cores, i);
       state_->serve(static_cast<size_t>(i));
     });
 }

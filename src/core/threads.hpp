@@ -11,8 +11,9 @@ namespace bitwright {
 
 class Threads {
  public:
-  /// `count` workers including the caller; 0 = one per core of this machine.
-  explicit Threads(int count = 1);
+  /// `count` workers including the caller; 0 = one per core of this machine. `pin`: where there is a core for each, every
+  /// worker but the caller stays on one of its own, the caller's first one left free (Linux; else ignored).
+  explicit Threads(int count = 1, bool pin = false);
   ~Threads();
   Threads(const Threads&) = delete;
   Threads& operator=(const Threads&) = delete;
@@ -27,6 +28,19 @@ class Threads {
  private:
   struct State;
   int count_;
+  std::unique_ptr<State> state_;
+};
+
+/// Keeps the calling thread on the first of its cores as long as this lives: what a pinned pool leaves to its caller.
+class PinnedCaller {
+ public:
+  PinnedCaller();
+  ~PinnedCaller();
+  PinnedCaller(const PinnedCaller&) = delete;
+  PinnedCaller& operator=(const PinnedCaller&) = delete;
+
+ private:
+  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -107,7 +107,8 @@ class Program {
 using Tap = std::function<void(ValueId value, const Tensor& tensor)>;
 
 struct RunOptions {
-  int threads = 1;  // 0: one per core
+  int threads = 1;   // 0: one per core
+  bool pin = false;  // its threads stay on cores of their own (Threads)
 };
 
 class Run {

@@ -21,7 +21,7 @@ struct Run::State {
   std::vector<Tensor> now, next;
   std::vector<size_t> given, returned;  // the graph's inputs and outputs that are no state
 
-  State(std::shared_ptr<const Program> p, int count) : program(std::move(p)), threads(count) {
+  State(std::shared_ptr<const Program> p, RunOptions options) : program(std::move(p)), threads(options.threads, options.pin) {
     now.resize(pairs().size());
     next.resize(pairs().size());
     const Graph& graph = program->model().graph;
@@ -47,7 +47,7 @@ struct Run::State {
 };
 
 Run::Run(std::shared_ptr<const Program> program, RunOptions options)
-    : state_(std::make_unique<State>(std::move(program), options.threads)) {}
+    : state_(std::make_unique<State>(std::move(program), options)) {}
 Run::~Run() = default;
 Run::Run(Run&&) noexcept = default;
 
