@@ -2,10 +2,12 @@
 
     ./dev peers [NETWORK...] [--rounds N] [--seconds S] [--threads T] [--json OUT]
 
-Every contender of a network and batch is a process of its own. In each round each gets one burst of S seconds, one after the
-other, with a pause in which spinning threads go to sleep; a contender's figure in a round is the median of its burst, and the
-ratio of that round is the best peer's (float or int8) by ours. Printed: the median over rounds of both, and the range of the
-ratio. Peers get the same quantized file where their format allows, and their float file with their best settings (worker.py).
+Every contender of a network and batch is a process of its own, all on the same T processors, which keeps its network loaded and
+warm. In each round each gets one burst of S seconds, one after the other (who is first changes), with a pause in which spinning
+threads go to sleep; a contender's figure in a round is the median of its burst. Printed: the medians over rounds, and of the ratio
+of the best peer (float or int8; by its median) to ours its median and range. Peers get the same quantized file
+where their format allows, ONNX Runtime also what its own quantize_dynamic makes, and the float file, with their best settings
+(worker.py).
 """
 import argparse
 import contextlib
@@ -24,50 +26,40 @@ PAUSE = 0.1  # seconds: ONNX Runtime's threads spin for some milliseconds after 
 HERE = pathlib.Path(__file__).parent
 
 
-class Peer:
-    """A worker.py that keeps its network loaded between bursts."""
+class Contender:
+    """A process that has its network loaded and warm, and answers each line SECONDS by one of JSON: a burst."""
 
-    def __init__(self, engine, model, batch, args, length):
-        self.name = engine
-        command = [sys.executable, HERE / "worker.py", engine, model, batch, args.threads, length]
+    def __init__(self, name, command):
+        self.name = name
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
-        while (line := self.process.stdout.readline()).strip() != "ready":
-            if not line:
-                raise RuntimeError((self.process.stderr.read().strip() or "no reason given").splitlines()[-1])
+        self.ready = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        while line and not line.startswith("{"):  # what a library prints
+            line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name}: " + (self.process.stderr.read().strip() or "no reason given").splitlines()[-1])
+        return json.loads(line)
 
     def burst(self, seconds):
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
-        return statistics.median(json.loads(self.process.stdout.readline()))
+        return self.answer()["median_ms"]
 
     def close(self):
         self.process.kill()
         self.process.communicate()
 
 
-class Ours:
-    """`bitwright bench`, started anew for every burst."""
+def peer(engine, model, batch, args, length):
+    return Contender(engine, [sys.executable, HERE / "worker.py", engine, model, batch, args.threads, length])
 
-    def __init__(self, name, model, batch, args, length, target):
-        self.name = name
-        self.command = [networks.PROGRAM, "bench", str(model), "--json", "--quiet", "--target", target, "--batch", str(batch),
-                        "--threads", str(args.threads)]
-        if length:
-            self.command += ["--length", str(length)]
-        self.integer_share = None
-        self.burst(0.05)
 
-    def burst(self, seconds):
-        done = subprocess.run([*self.command, "--seconds", str(seconds)], capture_output=True, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr.strip().splitlines()[-1])
-        measured = json.loads(done.stdout)["bench"][0]
-        self.integer_share = 100 * measured["integer_share"]
-        return measured["median_ms"]
-
-    def close(self):
-        pass
+def ours(name, model, batch, args, length, target):
+    command = [networks.PROGRAM, "bench", model, "--bursts", "--quiet", "--target", target, "--batch", batch, "--threads", args.threads]
+    return Contender(name, command + (["--length", length] if length else []))
 
 
 def start(make, notes):
@@ -82,14 +74,16 @@ def start(make, notes):
 def contenders(name, batch, args, work, notes):
     network = networks.NETWORKS[name]
     exact, small = networks.float_file(name, work), networks.quantized_file(name, work)
-    found = [start(lambda: Ours("bitwright int8", small, batch, args, network.length, "integer"), notes),
-             start(lambda: Ours("bitwright float", exact, batch, args, network.length, "float"), notes)]
+    found = [start(lambda: ours("bitwright int8", small, batch, args, network.length, "integer"), notes),
+             start(lambda: ours("bitwright float", exact, batch, args, network.length, "float"), notes)]
     files = [("onnxruntime float", exact), ("onnxruntime int8", small), ("openvino float", exact), ("openvino bf16", exact),
              ("openvino int8", small)]
+    if "dynamic" in network.quantize:
+        files.append(("onnxruntime int8 (its own quantize_dynamic)", networks.onnxruntime_dynamic(name, work)))
     if network.lite:
         files.append(("litert int8", networks.DATA / network.lite))
     for engine, file in files:
-        found.append(start(lambda: Peer(engine, file, batch, args, network.length or 1), notes))
+        found.append(start(lambda: peer(engine, file, batch, args, network.length or 1), notes))
     return [c for c in found if c]
 
 
@@ -99,18 +93,19 @@ def measure(name, batch, args, work):
         competing = contenders(name, batch, args, work, notes)
         for c in competing:
             stack.callback(c.close)
-        for _ in range(args.rounds):
+        integer_share = 100 * competing[0].ready["integer_share"]
+        for i in range(args.rounds):
             times = {}
-            for c in competing:
+            for c in competing[i % len(competing):] + competing[:i % len(competing)]:  # each comes first once
                 times[c.name] = c.burst(args.seconds)
                 time.sleep(PAUSE)
             rounds.append(times)
-    ratios = [min(v for k, v in t.items() if not k.startswith("bitwright")) / t["bitwright int8"] for t in rounds]
     medians = {k: statistics.median(t[k] for t in rounds) for k in rounds[0]}
     best = min((v, k) for k, v in medians.items() if not k.startswith("bitwright"))[1]
+    ratios = [t[best] / t["bitwright int8"] for t in rounds]
     return {"network": name, "batch": batch, "threads": args.threads, "median_ms": medians, "best_peer": best,
             "ratio": statistics.median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios),
-            "integer_share": competing[0].integer_share, "notes": notes}
+            "integer_share": integer_share, "notes": notes}
 
 
 def show(result):
@@ -118,6 +113,10 @@ def show(result):
     print(f"{result['network']:16} batch {result['batch']}: ratio {result['ratio']:.2f} "
           f"({result['ratio_least']:.2f} to {result['ratio_most']:.2f}) against {result['best_peer']}; ms: {times}; "
           f"{result['integer_share']:.1f} % in integers", *result["notes"], sep="\n    ", flush=True)
+
+
+def cpu():
+    return next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
 
 
 def main():
@@ -132,13 +131,15 @@ def main():
     args = parser.parse_args()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     work.mkdir(parents=True, exist_ok=True)
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, allowed[:args.threads])  # of all contenders: each has as many processors as threads
     results = []
     for name in args.networks:
         for batch in args.batches or networks.NETWORKS[name].batches:
             results.append(measure(name, batch, args, work))
             show(results[-1])
     if args.json:
-        args.json.write_text(json.dumps({"cpus": os.cpu_count(), "results": results}, indent=1))
+        args.json.write_text(json.dumps({"cpus": os.cpu_count(), "cpu": cpu(), "results": results}, indent=1))
 
 
 main()

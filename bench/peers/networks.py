@@ -82,8 +82,21 @@ def minilm():
     return made
 
 
+def stem(name):
+    return name.split("_1x")[0].split("_8x")[0]
+
+
+def onnxruntime_dynamic(name, work):
+    """What a user of ONNX Runtime would make: its own dynamic quantization with its own choice of operators."""
+    made = work / f"{stem(name)}.onnxruntime.onnx"
+    if not made.exists():
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+        quantize_dynamic(str(float_file(name, work)), str(made), weight_type=QuantType.QInt8)
+    return made
+
+
 def quantized_file(name, work):
-    made = work / f"{name.split('_1x')[0].split('_8x')[0]}.int8.onnx"
+    made = work / f"{stem(name)}.int8.onnx"
     if not made.exists():
         run(PROGRAM, "quantize", float_file(name, work), "-o", made, *NETWORKS[name].quantize, "--quiet")
     return made

@@ -52,6 +52,7 @@ Cost cost_of(const Program& program, const Sample& sample) {
   cost.bit_operations /= static_cast<double>(sample.records);
   const auto memory = program.memory(shapes);
   cost.arena_bytes = memory.arena;
+  cost.live_bytes = memory.live;
   cost.weight_bytes = memory.weights;
   return cost;
 }

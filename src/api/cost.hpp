@@ -22,7 +22,7 @@ struct Cost {
   int64_t integer_macs = 0;  // of these, on codes
   double bit_operations = 0; // sum of macs x bits of weights x bits of activations (float: 32 x 32)
   int64_t bytes_moved = 0;   // read and written by all steps, weights included; what only the run itself sizes counts nothing
-  int64_t arena_bytes = 0, weight_bytes = 0;  // of the run
+  int64_t arena_bytes = 0, live_bytes = 0, weight_bytes = 0;  // of the run: Program::Memory
 
   double integer_share() const { return macs > 0 ? static_cast<double>(integer_macs) / static_cast<double>(macs) : 0; }
 };

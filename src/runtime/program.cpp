@@ -192,9 +192,30 @@ std::vector<StepInfo> Program::steps(std::span<const Shape> shapes) const {
   return infos;
 }
 
+namespace {
+
+/// Bytes of the arena that hold something during a step; places that buffers share count once.
+int64_t bytes_in_use(const Plan& plan, int32_t step) {
+  std::vector<std::pair<int64_t, int64_t>> places;
+  for (const Buffer& b : plan.buffers)
+    if (b.kind == Buffer::arena && b.first >= 0 && b.first <= step && step <= b.last)
+      places.emplace_back(b.offset, b.offset + static_cast<int64_t>(b.tensor.bytes()));
+  std::sort(places.begin(), places.end());
+  int64_t used = 0, end = 0;
+  for (const auto& [from, to] : places) {
+    used += std::max<int64_t>(0, to - std::max(from, end));
+    end = std::max(end, to);
+  }
+  return used;
+}
+
+}  // namespace
+
 Program::Memory Program::memory(std::span<const Shape> shapes) const {
   const auto compiled = plan(shapes);
   Memory memory{.arena = compiled->arena_bytes};
+  for (int32_t step = 0; step <= std::ssize(compiled->steps); ++step)
+    memory.live = std::max(memory.live, bytes_in_use(*compiled, step));
   for (const Buffer& buffer : compiled->buffers)
     if (buffer.kind == Buffer::constant) memory.weights += static_cast<int64_t>(buffer.tensor.bytes());
   for (const auto& step : compiled->steps) memory.weights += step->constant_bytes;

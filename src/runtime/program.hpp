@@ -88,9 +88,9 @@ class Program {
   std::shared_ptr<const Plan> plan(std::span<const Shape> shapes) const { return plan(shapes, initial_state(shapes)); }
   /// Steps of that plan, in order.
   std::vector<StepInfo> steps(std::span<const Shape> shapes) const;
-  /// Bytes of the plan's arena and of constants in the form kernels read.
+  /// Bytes of the plan's arena, of the most of it that is in use during one step, and of constants in the form kernels read.
   struct Memory {
-    int64_t arena = 0, weights = 0;
+    int64_t arena = 0, live = 0, weights = 0;
   };
   Memory memory(std::span<const Shape> shapes) const;
   /// Shapes of inputs() to try the program on: the symbol that comes first along a first axis is `batch`, all others are

@@ -44,6 +44,7 @@ Document document(const Benched& b) {
   Document d = with(Document().set("model", b.path).set("target", b.target), b.latency);
   d.set("records_per_second", b.records_per_second()).set("macs", b.cost.macs).set("integer_share", b.cost.integer_share());
   d.set("compile_ms", b.compile_ms).set("weight_bytes", b.cost.weight_bytes).set("arena_bytes", b.cost.arena_bytes);
+  d.set("live_bytes", b.cost.live_bytes);
   d.set("machine", to_document(b.machine)).set("peak_share", b.of_peak());
   return b.layers.empty() ? d : d.set("layers", layers_document(b.layers));
 }
