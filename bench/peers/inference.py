@@ -20,7 +20,9 @@ import sys
 import tempfile
 import time
 
-import networks
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import lines  # noqa: E402
+import networks  # noqa: E402
 
 PAUSE = 0.1  # seconds: ONNX Runtime's threads spin for some milliseconds after a run
 HERE = pathlib.Path(__file__).parent
@@ -87,12 +89,19 @@ def contenders(name, batch, args, work, notes):
     return [c for c in found if c]
 
 
+def pin(threads):
+    """All contenders, which inherit it: each has as many processors as threads."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
 def measure(name, batch, args, work):
     notes, rounds = [], []
     with contextlib.ExitStack() as stack:
         competing = contenders(name, batch, args, work, notes)
         for c in competing:
             stack.callback(c.close)
+        if competing[0].name != "bitwright int8":
+            raise RuntimeError(notes[0])
         integer_share = 100 * competing[0].ready["integer_share"]
         for i in range(args.rounds):
             times = {}
@@ -100,10 +109,14 @@ def measure(name, batch, args, work):
                 times[c.name] = c.burst(args.seconds)
                 time.sleep(PAUSE)
             rounds.append(times)
+    return judged(name, batch, args.threads, rounds, integer_share, notes)
+
+
+def judged(name, batch, threads, rounds, integer_share, notes):
     medians = {k: statistics.median(t[k] for t in rounds) for k in rounds[0]}
     best = min((v, k) for k, v in medians.items() if not k.startswith("bitwright"))[1]
     ratios = [t[best] / t["bitwright int8"] for t in rounds]
-    return {"network": name, "batch": batch, "threads": args.threads, "median_ms": medians, "best_peer": best,
+    return {"network": name, "batch": batch, "rounds": rounds, "threads": threads, "median_ms": medians, "best_peer": best,
             "ratio": statistics.median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios),
             "integer_share": integer_share, "notes": notes}
 
@@ -113,10 +126,6 @@ def show(result):
     print(f"{result['network']:16} batch {result['batch']}: ratio {result['ratio']:.2f} "
           f"({result['ratio_least']:.2f} to {result['ratio_most']:.2f}) against {result['best_peer']}; ms: {times}; "
           f"{result['integer_share']:.1f} % in integers", *result["notes"], sep="\n    ", flush=True)
-
-
-def cpu():
-    return next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
 
 
 def main():
@@ -131,15 +140,15 @@ def main():
     args = parser.parse_args()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     work.mkdir(parents=True, exist_ok=True)
-    allowed = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, allowed[:args.threads])  # of all contenders: each has as many processors as threads
+    pin(args.threads)
     results = []
     for name in args.networks:
         for batch in args.batches or networks.NETWORKS[name].batches:
             results.append(measure(name, batch, args, work))
             show(results[-1])
     if args.json:
-        args.json.write_text(json.dumps({"cpus": os.cpu_count(), "cpu": cpu(), "results": results}, indent=1))
+        args.json.write_text(json.dumps({"cpus": os.cpu_count(), "cpu": lines.cpu(), "results": results}, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

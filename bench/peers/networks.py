@@ -4,15 +4,10 @@ One entry of NETWORKS is all that a new network needs. Files are made once into 
 speed only, so their calibration data are a few photographs.
 """
 import collections
-import os
-import pathlib
 import subprocess
 import sys
 
-SHARED = pathlib.Path(os.environ["BITWRIGHT_SHARED"])
-DATA = SHARED / "data"
-CACHE = pathlib.Path(os.environ["BITWRIGHT_CACHE"])
-PROGRAM = os.environ["BITWRIGHT"]
+from lines import CACHE, DATA, PROGRAM
 
 PHOTOGRAPHS = f"images:{DATA}/imagenet200"
 CIFAR = "scale = 0.00392156862745098; mean = [0.485, 0.456, 0.406]; std = [0.229, 0.224, 0.225]"

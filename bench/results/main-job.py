@@ -4,7 +4,6 @@ and writes docs/results/main-job.md. Exits 1 when a line is unmet or ../shared i
 Environment (set by ./dev): BITWRIGHT the program, BITWRIGHT_SHARED the shared folder, BITWRIGHT_CACHE for downloads. Runs in
 the referee's Python (onnx 1.19.0, onnxruntime 1.31.1): it judges, the program under test never uses it.
 """
-import json
 import os
 import pathlib
 import subprocess
@@ -15,11 +14,13 @@ import time
 import numpy as np
 import onnxruntime
 
-PROGRAM = os.environ["BITWRIGHT"]
-DATA = pathlib.Path(os.environ["BITWRIGHT_SHARED"]) / "data"
-CACHE = pathlib.Path(os.environ["BITWRIGHT_CACHE"])
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+import lines  # noqa: E402
+from lines import CACHE, DATA, PROGRAM  # noqa: E402
+
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="main-job-"))
-LINES = []  # (case, required, measured, met, command)
+LINES = lines.Lines()
+line, attempt = LINES.add, LINES.attempt
 
 CIFAR = "scale = 0.00392156862745098\nmean = [0.485, 0.456, 0.406]\nstd = [0.229, 0.224, 0.225]\n"
 MOBILENET = "resize = 256\ncrop = 224\nscale = 0.00784313725490196\nmean = [1, 1, 1]\nlabel_offset = 1\n"
@@ -33,25 +34,7 @@ def write(name, text):
 
 
 def run(*args):
-    """bitwright ARGS --json; the document, and the command as a person would type it."""
-    command = [PROGRAM, *map(str, args), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}")
-    shown = " ".join(map(str, args)).replace(str(WORK) + "/", "").replace(str(DATA), "../shared/data").replace(str(CACHE), ".cache")
-    return json.loads(done.stdout), "bitwright " + shown
-
-
-def line(case, required, measured, met, command):
-    LINES.append((case, required, measured, met, command))
-    print(f"{'met ' if met else 'UNMET'} | {case} | required {required} | measured {measured}", flush=True)
-
-
-def attempt(case, required, f):
-    try:
-        f()
-    except Exception as error:  # a line that cannot be measured is unmet, and says why
-        line(case, required, f"not measured: {error}", False, "")
+    return lines.bitwright(*args, work=WORK)
 
 
 def percent(metric):
@@ -331,8 +314,7 @@ def calibration():
 
 
 def main():
-    if not DATA.is_dir():
-        sys.exit(f"{DATA} is absent: nothing can be measured")
+    lines.need_shared()
     attempt("ResNet-20", "91.30 %", lambda: resnet(20, 91.30, 91.41))
     attempt("ResNet-32", "92.15 %", lambda: resnet(32, 92.15, 92.24))
     attempt("MobileNetV2", "88.0 %", mobilenet)
@@ -343,16 +325,12 @@ def main():
     attempt("DTLN dynamic int8, SNR against float on 4 s of speech", "at least 29 dB", dtln)
     attempt("mobilenet_v2_ort_qdq.onnx imported", "99 %", foreign_qdq)
     attempt("calibration", "ratio 0.5", calibration)
-    unmet = sum(not met for *_, met, _ in LINES)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
-    text = ["# The main job", "", f"Written by `./dev results main-job` from commit {commit} on {os.cpu_count()} cores of {cpu}.",
-            "", "| case | required | measured | met |", "|---|---|---|---|"]
-    text += [f"| {case} | {required} | {measured} | {'yes' if met else '**no**'} |" for case, required, measured, met, _ in LINES]
+    text = ["# The main job", "", f"Written by `./dev results main-job` from commit {lines.commit()} on {os.cpu_count()} cores of {lines.cpu()}.",
+            "", *lines.table(LINES.all)]
     text += ["", "Commands (the .toml files hold what ../shared/data/README.md says of each network's input):", ""]
-    text += sorted({f"    {command}" for *_, command in LINES if command})
+    text += sorted({f"    {command}" for *_, command in LINES.all if command})
     pathlib.Path("docs/results/main-job.md").write_text("\n".join(text) + "\n")
-    sys.exit(1 if unmet else 0)
+    sys.exit(1 if LINES.unmet() else 0)
 
 
 main()

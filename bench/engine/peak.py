@@ -1,0 +1,132 @@
+"""Shares of the machine's int8 peak: whole networks, single products and convolutions, microkernels."""
+import json
+import os
+import statistics
+import subprocess
+
+import networks
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+import lines as common
+
+MEANING = ("Multiply-adds per second of a run by what all threads together reach in a stream of the best multiply instruction alone, "
+           "which `bitwright bench` measures in the same process. In brackets the range over processes.")
+MEANING_LAYERS = ("The same of single steps (`bench --layers`): products of n x n x n codes, codes in and codes out; all 3x3 "
+                  "convolutions of ResNet-50 together.")
+MEANING_MICRO = "One thread, all operands in the L1 cache, results checked against the reference before (`./dev bench`)."
+
+NETWORKS = (("resnet50", 1, 77), ("resnet50", 8, 80), ("mobilenet_v2", 1, 40))
+PRODUCTS, PRODUCT_SHARE = (512, 768, 1024, 2048), 92
+CONVOLUTION_SHARE, MICRO_SHARE = 85, 97
+
+
+def spread(values):
+    return f"{statistics.median(values):.1f} % ({min(values):.1f} ... {max(values):.1f})"
+
+
+def bench(model, settings, *more):
+    """The first entry of `bitwright bench`, once per round, and the command."""
+    command = ["bench", model, "--threads", settings.threads, "--seconds", settings.seconds, *more]
+    rounds = [common.bitwright(*command, work=settings.work) for _ in range(settings.rounds)]
+    return [document["bench"][0] for document, _ in rounds], rounds[0][1]
+
+
+def network(name, batch, required, settings, lines):
+    rounds, command = bench(networks.quantized_file(name, settings.work), settings, "--batch", batch)
+    shares = [100 * r["peak_share"] for r in rounds]
+    peak = statistics.median(r["machine"]["macs_per_second"] for r in rounds)
+    ms = statistics.median(r["median_ms"] for r in rounds)
+    lines.add(f"{name}, batch {batch}", f"at least {required} % of the peak",
+              f"{spread(shares)}, {ms:.3g} ms; the peak is {peak / 1e9:.0f} G multiply-adds/s ({rounds[0]['machine']['isa']})",
+              statistics.median(shares) >= required, command)
+
+
+def networks_of(settings):
+    return [entry for entry in NETWORKS if not settings.networks or entry[0] in settings.networks]
+
+
+def product_file(n, settings):
+    """[N, n] x [n, n], quantized with what normal numbers need."""
+    made = settings.work / f"gemm_{n}.int8.onnx"
+    if made.exists():
+        return made
+    rng = np.random.default_rng(n)
+    weights = numpy_helper.from_array((rng.standard_normal((n, n)) / n ** 0.5).astype(np.float32), "w")
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", n]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], name="product")], "gemm", ports[:1], ports[1:], [weights])
+    source = settings.work / f"gemm_{n}.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), source)
+    np.savez(settings.work / f"gemm_{n}.npz", x=rng.standard_normal((64, n)).astype(np.float32))
+    networks.run(networks.PROGRAM, "quantize", source, "-o", made, "--data", f"npz:{settings.work}/gemm_{n}.npz", "--quiet")
+    return made
+
+
+def step_share(rounds, chosen):
+    """% of the peak of the chosen steps together, per round."""
+    shares = []
+    for r in rounds:
+        steps = [layer for layer in r["layers"] if chosen(layer["step"])]
+        macs, us = sum(s["macs"] for s in steps), sum(s["us"] for s in steps)
+        shares.append(100 * macs / (us * 1e-6) / r["machine"]["macs_per_second"])
+    return shares
+
+
+def product(n, settings, lines):
+    rounds, command = bench(product_file(n, settings), settings, "--batch", n, "--layers")
+    shares = step_share(rounds, lambda step: "product" in step)
+    lines.add(f"product {n} x {n} x {n}", f"at least {PRODUCT_SHARE} % of the peak", spread(shares),
+              statistics.median(shares) >= PRODUCT_SHARE, command)
+
+
+def convolutions(settings, lines):
+    model = networks.quantized_file("resnet50", settings.work)
+    rounds, command = bench(model, settings, "--layers")
+    square = {node.name for node in onnx.load(model).graph.node if node.op_type == "Conv" and
+              list(next(a for a in node.attribute if a.name == "kernel_shape").ints) == [3, 3]}
+    shares = step_share(rounds, lambda step: any(f"'{name}'" in step for name in square))
+    lines.add(f"{len(square)} 3x3 convolutions of resnet50", f"at least {CONVOLUTION_SHARE} % of the peak", spread(shares),
+              statistics.median(shares) >= CONVOLUTION_SHARE, command)
+
+
+def microkernel_shares(settings):
+    """Name of the instruction set's L1 cases: % of the peak, per round."""
+    program = os.environ["BITWRIGHT_BENCH"]
+    command = [program, "--benchmark_filter=L1_", "--benchmark_format=json", f"--benchmark_repetitions={settings.rounds}",
+               "--benchmark_min_time=0.05"]
+    document = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    shares = {}
+    for case in document["benchmarks"]:
+        if case.get("error_occurred"):
+            raise RuntimeError(f"{case['name']}: {case['error_message']}")
+        if case["run_type"] == "iteration" and "of_peak" in case:
+            shares.setdefault(case["run_name"], []).append(100 * case["of_peak"])
+    return shares
+
+
+def whole(settings, lines):
+    for name, batch, required in networks_of(settings):
+        lines.attempt(f"{name}, batch {batch}", f"at least {required} % of the peak",
+                      lambda: network(name, batch, required, settings, lines))
+
+
+def layers(settings, lines):
+    for n in PRODUCTS:
+        lines.attempt(f"product {n} x {n} x {n}", f"at least {PRODUCT_SHARE} % of the peak", lambda: product(n, settings, lines))
+    lines.attempt("3x3 convolutions of resnet50", f"at least {CONVOLUTION_SHARE} % of the peak", lambda: convolutions(settings, lines))
+
+
+def microkernels(settings, lines):
+    required = f"at least {MICRO_SHARE} % of the peak"
+
+    def measure():
+        shares = microkernel_shares(settings)
+        if not shares:
+            raise RuntimeError("no microbenchmark knows the peak of this machine")
+        for name, values in shares.items():
+            judged = "avx512" in name or "vnni" in name or "amx" in name
+            lines.add(name, required if judged else "none: its peak leaves out two instructions of three", spread(values),
+                      statistics.median(values) >= MICRO_SHARE if judged else None, "./dev bench L1_")
+
+    lines.attempt("microkernels", required, measure)
