@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "stand_ins.hpp"
 #include "support.hpp"
 
 namespace bitwright {
@@ -76,7 +77,7 @@ void check(const ConvShape& s, Random& random, DType out = DType::u8) {
   const Fixture fixture(s, random, out);
   const ConvRow reference{"conv_ref", Isa::ref, ConvPacking::none, conv_ref};
   const Guarded wanted = fixture.run(reference);
-  for (const ConvRow& row : conv_kernels()) {
+  for (const ConvRow& row : conv_rows()) {
     if (!takes(row, s)) continue;
     const Guarded got = fixture.run(row, random.in(0, s.rows()));
     EXPECT_EQ(got.bytes(), wanted.bytes()) << row.name << ": " << describe(s);
@@ -163,7 +164,7 @@ TEST(Conv, AZeroPointKnownOnlyAtRunTimeGivesTheSame) {
   const ConvShape s = square(9, 20, 33, 3, 1, 1);
   const Fixture fixture(s, random, DType::i32);
   const Guarded wanted = fixture.run({"conv_ref", Isa::ref, ConvPacking::none, conv_ref}, 0, 200);
-  for (const ConvRow& row : conv_kernels()) {
+  for (const ConvRow& row : conv_rows()) {
     if (!takes(row, s)) continue;
     EXPECT_EQ(fixture.run(row, 0, 200).bytes(), wanted.bytes()) << row.name;
   }

@@ -1,4 +1,4 @@
-#include "emulated_tiles.hpp"
+#include "stand_in_kernels.hpp"
 
 #if defined(__x86_64__)
 #include "kernels/dot/dot_tiles.hpp"
@@ -51,23 +51,10 @@ struct Tiles {
 
 }  // namespace
 
-DotKernel dot_on_emulated_tiles() {
-  return [](const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::none>>(d); };
-}
-DotKernel dot_on_wrong_tiles() {
-  return [](const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::wrong>>(d); };
-}
-DotKernel dot_on_missing_tiles() {
-  return [](const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::missing>>(d); };
-}
+void dot_on_emulated_tiles(const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::none>>(d); }
+void dot_on_wrong_tiles(const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::wrong>>(d); }
+void dot_on_missing_tiles(const DotArgs& d) noexcept { dot_on_tiles<Tiles<Fault::missing>>(d); }
 int64_t emulated_products() { return products; }
 
-}  // namespace bitwright
-#else
-namespace bitwright {
-DotKernel dot_on_emulated_tiles() { return nullptr; }
-DotKernel dot_on_wrong_tiles() { return nullptr; }
-DotKernel dot_on_missing_tiles() { return nullptr; }
-int64_t emulated_products() { return 0; }
 }  // namespace bitwright
 #endif

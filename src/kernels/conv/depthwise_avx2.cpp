@@ -28,8 +28,6 @@ BW_INLINE Taps interleave(const uint8_t* const* tap, int64_t channel, int32_t co
           _mm256_set_m128i(_mm_unpackhi_epi16(b, d), _mm_unpacklo_epi16(b, d))};
 }
 
-BW_INLINE Halves halves(__m256i x) { return {_mm256_and_si256(x, _mm256_set1_epi16(255)), _mm256_srli_epi16(x, 8)}; }
-
 BW_NOIPA void sum16(const DotArgs& d, int64_t row, int32_t c, int32_t* sum) {
   const uint8_t* const* taps = d.a + row * d.a_step;
   const int32_t count = d.columns - c;
@@ -38,8 +36,8 @@ BW_NOIPA void sum16(const DotArgs& d, int64_t row, int32_t c, int32_t* sum) {
   const int8_t* b = d.b + int64_t{c} * 4;
   for (int64_t k = 0; k < d.k4; ++k, b += int64_t{d.width} * 4) {
     const Taps x = interleave(taps + 4 * k, d.column + c, count);
-    low = Widened::add(low, halves(x.low), Widened::load(b));
-    high = Widened::add(high, halves(x.high), Widened::load(b + 32));
+    low = Widened::add(low, unsigned_halves(x.low), Widened::load(b));
+    high = Widened::add(high, unsigned_halves(x.high), Widened::load(b + 32));
   }
   _mm256_store_si256(reinterpret_cast<__m256i*>(sum), low);
   _mm256_store_si256(reinterpret_cast<__m256i*>(sum + 8), high);

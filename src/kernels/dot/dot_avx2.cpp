@@ -6,9 +6,9 @@ namespace bitwright {
 
 void dot_u8s8_4x16_avx2(const DotArgs& d) noexcept {
   if (d.pairs_fit)
-    panel<PairsFit>(d);
+    panel<PairsFit, 4>(d);
   else
-    panel<Widened>(d);
+    panel<Widened, 4>(d);
 }
 
 }  // namespace bitwright

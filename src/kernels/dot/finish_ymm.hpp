@@ -31,6 +31,52 @@ BW_INLINE __m256i round_f64(const Requantize& r, __m256i acc, int32_t column) {
   return _mm256_set_m128i(round_half_f64(r, _mm256_extracti128_si256(acc, 1), column + 4), low);
 }
 
+// The first `count` of 16 codes, by the bits of count.
+BW_INLINE void store_codes(uint8_t* dst, __m128i codes, int32_t count) {
+  if (count >= 16) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), codes);
+    return;
+  }
+  if (count & 8) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(dst), codes);
+    codes = _mm_srli_si128(codes, 8);
+    dst += 8;
+  }
+  auto word = static_cast<uint64_t>(_mm_cvtsi128_si64(codes));
+  if (count & 4) {
+    __builtin_memcpy(dst, &word, 4);
+    word >>= 32;
+    dst += 4;
+  }
+  for (int32_t i = 0; i < (count & 3); ++i, word >>= 8) dst[i] = static_cast<uint8_t>(word);
+}
+
+// 32 codes by one float product each: saturating packs do most of the clamp, and one permutation puts them in order.
+struct PackedCodesF32 {
+  __m256 most;
+  __m256i zero, lo, hi, order;
+  BW_INLINE explicit PackedCodesF32(const Requantize& r)
+      : most(_mm256_set1_ps(65536.0f)),  // what is more saturates in any case, and must not overflow before
+        zero(_mm256_set1_epi16(static_cast<int16_t>(r.zero_point))),
+        lo(_mm256_set1_epi8(static_cast<char>(r.lo))),
+        hi(_mm256_set1_epi8(static_cast<char>(r.hi))),
+        order(_mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)) {}
+  BW_INLINE __m256i round(__m256i acc, const float* m32) const {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(m32));
+    return _mm256_cvtps_epi32(_mm256_min_ps(v, most));
+  }
+  /// Codes of four rounded vectors: 4 of each in every 128-bit lane.
+  BW_INLINE __m256i in_lane_order(__m256i a, __m256i b, __m256i c, __m256i d) const {
+    const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero);
+    const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zero);
+    return _mm256_min_epu8(_mm256_max_epu8(_mm256_packus_epi16(low, high), lo), hi);
+  }
+  /// All of the first, then all of the second ...
+  BW_INLINE __m256i operator()(__m256i a, __m256i b, __m256i c, __m256i d) const {
+    return _mm256_permutevar8x32_epi32(in_lane_order(a, b, c, d), order);
+  }
+};
+
 void store_u8(const DotArgs& d, const int32_t* acc, uint8_t* dst, int32_t column, int32_t count) {
   const Requantize& r = d.requantize;
   if (r.step == RequantizeStep::exact) {
@@ -45,13 +91,7 @@ void store_u8(const DotArgs& d, const int32_t* acc, uint8_t* dst, int32_t column
   const __m256i q = _mm256_add_epi32(single ? round_f32(r, b, column + 8) : round_f64(r, b, column + 8), zero);
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(p, q), 0xd8);  // packs works within 128-bit halves
   const __m128i codes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-  if (count == 16) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(dst), codes);
-    return;
-  }
-  alignas(16) uint8_t bytes[16];
-  _mm_store_si128(reinterpret_cast<__m128i*>(bytes), codes);
-  __builtin_memcpy(dst, bytes, static_cast<unsigned>(count));
+  store_codes(dst, codes, count);
 }
 
 void store_f32(const DotArgs& d, const int32_t* acc, float* dst, int64_t row, int32_t column, __m256i mask) {
@@ -83,7 +123,7 @@ void subtract_zero(const DotArgs& d, int32_t* acc, int64_t row, int32_t column) 
   }
 }
 
-// 16 columns of one row, or as many as the panel has.
+// 16 columns of one row, or as many as the panel has; for all forms but the most frequent one.
 BW_NOIPA void finish_row(const DotArgs& d, int64_t row, int32_t column, int32_t* acc) {
   const int32_t count = d.columns - column < 16 ? d.columns - column : 16;
   if (d.zero) subtract_zero(d, acc, row, column);
@@ -93,6 +133,37 @@ BW_NOIPA void finish_row(const DotArgs& d, int64_t row, int32_t column, int32_t*
   }
   store_words(d, acc, row, column, count < 8 ? count : 8);
   if (count > 8) store_words(d, acc + 8, row, column + 8, count - 8);
+}
+
+BW_INLINE bool plain_codes(const DotArgs& d) {
+  return d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero;
+}
+
+/// A tile of 16 columns, from registers if it is the most frequent form.
+template <int kRows>
+BW_INLINE void finish(const DotArgs& d, int64_t row, int32_t column, const __m256i (&acc)[kRows][2]) {
+  if (plain_codes(d)) {
+    const PackedCodesF32 codes(d.requantize);
+    const float* m32 = d.requantize.m32 + column;
+    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride + column;
+    const int32_t count = d.columns - column;
+    BW_UNROLL
+    for (int m = 0; m < kRows; m += 2, dst += 2 * d.dst_stride) {
+      const int n = m + 1 < kRows ? m + 1 : m;
+      const __m256i two = codes(codes.round(acc[m][0], m32), codes.round(acc[m][1], m32 + 8),
+                                codes.round(acc[n][0], m32), codes.round(acc[n][1], m32 + 8));
+      store_codes(dst, _mm256_castsi256_si128(two), count);
+      if (n > m) store_codes(dst + d.dst_stride, _mm256_extracti128_si256(two, 1), count);
+    }
+    return;
+  }
+  alignas(32) int32_t memory[kRows][16];
+  BW_UNROLL
+  for (int m = 0; m < kRows; ++m) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(&memory[m][0]), acc[m][0]);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(&memory[m][8]), acc[m][1]);
+  }
+  for (int m = 0; m < kRows; ++m) finish_row(d, row + m, column, memory[m]);
 }
 
 }  // namespace
