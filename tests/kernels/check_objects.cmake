@@ -8,7 +8,8 @@
 # (Constants that are read from there cost what they cost anywhere in memory.)
 set(PRODUCT "vpdpbusd|vpmaddubsw|vpmaddwd|tdpbusd")
 set(MULTIPLY "${PRODUCT}|vfn?madd")
-set(STACK_MOVE "vmov[^\n]*%r[sb]p[^\n]*[yz]mm|vmov[^\n]*[yz]mm[^\n]*%r[sb]p")
+set(FRAME "(%rsp|-0x[0-9a-f]+.%rbp)")  # rbp is the frame's if anything is below it
+set(STACK_MOVE "vmov[^\n]*${FRAME}[^\n]*[yz]mm|vmov[^\n]*[yz]mm[^\n]*${FRAME}")
 
 function(check_weak OBJECT)
   execute_process(COMMAND ${NM} --defined-only -C ${OBJECT} OUTPUT_VARIABLE SYMBOLS RESULT_VARIABLE FAILED)
@@ -67,7 +68,7 @@ function(check_spills OBJECT COUNT)
       endif()
       set(MULTIPLIED TRUE)
     elseif(LINE MATCHES "\tvmov")
-      if(LINE MATCHES "mm[0-9]+,[^%]*%r[sb]p")
+      if(LINE MATCHES "mm[0-9]+,[^%]*%r")
         set(KIND store)
       endif()
       if(MULTIPLIED)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/conv/depthwise.hpp"
 #include "stand_ins.hpp"
 #include "support.hpp"
 
@@ -67,9 +68,8 @@ class Fixture {
 };
 
 bool takes(const ConvRow& row, const ConvShape& s) {
-  const bool depthwise = s.groups == s.c && s.groups == s.oc && s.c > 1;
-  const bool lines = depthwise && s.kh == s.kw && (s.kh == 3 || s.kh == 5) && s.dilation_h == 1 && s.dilation_w == 1;
-  if (row.packing == ConvPacking::depthwise_lines) return machine_has(row.isa) && lines;
+  const bool depthwise = conv_is_depthwise(s);
+  if (row.packing == ConvPacking::depthwise_lines) return machine_has(row.isa) && depthwise && conv_has_depthwise_lines(s);
   return machine_has(row.isa) && row.packing == (depthwise ? ConvPacking::depthwise : ConvPacking::dense);
 }
 
@@ -119,15 +119,16 @@ ConvShape square(int64_t size, int64_t c, int64_t oc, int64_t k, int64_t stride,
 
 TEST(Conv, DepthwiseByLinesEqualsTheReference) {
   Random random(seed());
-  for (int i = 0; i < 150; ++i) {
+  for (int i = 0; i < 240; ++i) {
     ConvShape s;
     s.n = random.in(1, 2), s.h = random.in(1, 20), s.w = random.in(1, 20);
     s.c = s.oc = s.groups = random.in(2, 150);
-    s.kh = s.kw = i % 2 ? 3 : 5;
+    s.kh = s.kw = 3 + 2 * (i % 3);
     s.stride_h = random.in(1, 3), s.stride_w = random.in(1, 3);
     s.pad_top = random.in(0, 4), s.pad_left = random.in(0, 4);
+    if (i % 4 == 0) s.dilation_h = random.in(1, 4), s.dilation_w = random.in(1, 4);
     const int64_t bottom = random.in(0, 4), right = random.in(0, 4);
-    if (s.h + s.pad_top + bottom < s.kh || s.w + s.pad_left + right < s.kw) continue;
+    if (s.h + s.pad_top + bottom <= s.dilation_h * (s.kh - 1) || s.w + s.pad_left + right <= s.dilation_w * (s.kw - 1)) continue;
     set_output(s, bottom, right);
     check(s, random, i % 5 == 0 ? DType::i32 : i % 5 == 1 ? DType::f32 : DType::u8);
   }
@@ -152,7 +153,7 @@ TEST(Conv, KernelsEqualTheReferenceOnUsualLayers) {
 TEST(Conv, DepthwiseKernelsEqualTheReferenceAtEveryWidth) {
   Random random(seed());
   for (int64_t c : {2, 3, 15, 16, 17, 32, 63, 64, 65, 96, 130})
-    for (int64_t k : {1, 3, 5, 9}) {
+    for (int64_t k : {1, 3, 5, 7, 9}) {
       ConvShape s = square(9, c, c, k, random.in(1, 2), k / 2);
       s.groups = c;
       for (DType out : {DType::u8, DType::i32, DType::f32}) check(s, random, out);

@@ -30,6 +30,10 @@ inline std::vector<ConvRow> conv_rows() {
   std::vector<ConvRow> rows = conv_kernels();
 #if defined(__x86_64__)
   rows.push_back({"like avxvnni", Isa::avx512, ConvPacking::dense, conv_stand_in<dot_like_avxvnni>});
+  rows.push_back({"lines like avxvnni", Isa::avx512, ConvPacking::depthwise_lines,
+                  [](const ConvArgs& args, int64_t row0, int64_t row1) noexcept {
+                    conv_depthwise_lines(args, lines_like_avxvnni, row0, row1);
+                  }});
   rows.push_back({"emulated amx", Isa::avx512, ConvPacking::dense, conv_stand_in<dot_on_emulated_tiles>});
 #endif
   return rows;

@@ -26,7 +26,7 @@ const char* packing_refuses(ConvPacking packing, const ConvProblem& p) {
   if (p.transposed) return "the convolution is transposed";
   if ((packing == ConvPacking::depthwise || packing == ConvPacking::depthwise_lines) && !depthwise)
     return "the convolution is not depthwise";
-  if (packing == ConvPacking::depthwise_lines && !conv_has_depthwise_lines(p.shape)) return "the kernel is not 3x3 or 5x5";
+  if (packing == ConvPacking::depthwise_lines && !conv_has_depthwise_lines(p.shape)) return "the kernel is not 3x3, 5x5 or 7x7, or too far dilated";
   if (packing == ConvPacking::dense && depthwise) return "the convolution is depthwise";
   if (packing == ConvPacking::dense && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4)
     return "fewer than 4 channels per group";

@@ -10,17 +10,19 @@
 namespace bitwright {
 namespace {
 
-constexpr int64_t kWidestColumn = 64;
+constexpr int64_t kWidestColumn = 64, kMostLines = 25;
 
 /// Source columns that an output line sees, padding included.
-int64_t columns_of(const ConvShape& s) { return (s.ow - 1) * s.stride_w + s.kw; }
+int64_t columns_of(const ConvShape& s) { return (s.ow - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1; }
+/// Source lines from the first to the last that an output line sees.
+int64_t lines_of(const ConvShape& s) { return (s.kh - 1) * s.dilation_h + 1; }
 /// Bytes from the columns of one remainder modulo the stride to those of the next.
 int64_t phase_of(const ConvShape& s) { return ((columns_of(s) + s.stride_w - 1) / s.stride_w + 1) * kWidestColumn; }
 int64_t line_bytes(const ConvShape& s) { return s.stride_w * phase_of(s); }
 
 class Lines {
  public:
-  Lines(const ConvArgs& args, uint8_t* memory) : args_(args), ring_(memory), zeros_(memory + args.shape.kh * line_bytes(args.shape)) {
+  Lines(const ConvArgs& args, uint8_t* memory) : args_(args), ring_(memory), zeros_(memory + lines_of(args.shape) * line_bytes(args.shape)) {
     std::memset(zeros_, args.src_zero, static_cast<size_t>(line_bytes(args.shape)));
   }
 
@@ -34,7 +36,7 @@ class Lines {
   const uint8_t* at(int64_t image, int64_t y, int64_t first) {
     const ConvShape& s = args_.shape;
     if (y < 0 || y >= s.h) return zeros_ + first * step_;
-    const int64_t slot = y % s.kh;
+    const int64_t slot = y % lines_of(s);
     uint8_t* line = ring_ + slot * line_bytes(s);
     if (held_[slot] != image * s.h + y) fill(held_[slot] = image * s.h + y, line);
     return line + first * step_;
@@ -66,17 +68,17 @@ class Lines {
   uint8_t *ring_, *zeros_;
   const PackedPanel* panel_ = nullptr;
   int64_t step_ = 0;
-  int64_t held_[DepthwiseLine::kMostRows] = {};  // which line of all images each slot has
+  int64_t held_[kMostLines] = {};  // which line of all images each slot has
 };
 
 }  // namespace
 
 bool conv_has_depthwise_lines(const ConvShape& s) {
-  return s.kh == s.kw && (s.kh == 3 || s.kh == 5) && s.dilation_h == 1 && s.dilation_w == 1;
+  return s.kh == s.kw && (s.kh == 3 || s.kh == 5 || s.kh == 7) && lines_of(s) <= kMostLines;
 }
 
 int64_t depthwise_lines_scratch_bytes(const ConvShape& s) {
-  return conv_has_depthwise_lines(s) ? kDepthwiseConstantBytes + (s.kh + 1) * line_bytes(s) : 0;
+  return conv_has_depthwise_lines(s) ? kDepthwiseConstantBytes + (lines_of(s) + 1) * line_bytes(s) : 0;
 }
 
 void conv_depthwise_lines(const ConvArgs& args, DepthwiseLineKernel kernel, int64_t row0, int64_t row1) noexcept {
@@ -86,7 +88,7 @@ void conv_depthwise_lines(const ConvArgs& args, DepthwiseLineKernel kernel, int6
   DotArgs d = dot_args(packed, args.out);
   const int32_t zero = args.src_zero - packed.src_zero;
   d.zero = zero ? &zero : nullptr;
-  DepthwiseLine line{{}, phase_of(s), s.stride_w, s.kh, 0};
+  DepthwiseLine line{{}, phase_of(s), s.stride_w, s.dilation_w, s.kh, 0};
   for (const PackedPanel& panel : args.panels.of(packed)) {
     lines.begin(panel);
     set_panel(d, packed, panel, args.out, row0);
@@ -94,7 +96,7 @@ void conv_depthwise_lines(const ConvArgs& args, DepthwiseLineKernel kernel, int6
     for (int64_t row = row0; row < row1; row += line.count) {
       const int64_t image = row / (s.oh * s.ow), y = row / s.ow % s.oh, x = row % s.ow;
       line.count = std::min(s.ow - x, row1 - row);
-      for (int64_t k = 0; k < s.kh; ++k) line.lines[k] = lines.at(image, y * s.stride_h - s.pad_top + k, x);
+      for (int64_t k = 0; k < s.kh; ++k) line.lines[k] = lines.at(image, y * s.stride_h - s.pad_top + k * s.dilation_h, x);
       set_panel(d, packed, panel, args.out, row);
       kernel.line(d, args.scratch, line);
     }

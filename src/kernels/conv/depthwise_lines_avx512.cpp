@@ -12,7 +12,7 @@ namespace bitwright {
 namespace {
 
 struct Constants {
-  int8_t weights[7][4][64];
+  int8_t weights[DepthwiseLine::kMostGroups][4][64];
   int32_t offset[4][16];
   float m32[4][16];
   PackedCodesF32 codes;
@@ -36,12 +36,18 @@ struct Columns {
     BW_UNROLL
     for (int k = 0; k < kSize; ++k) {
       row[k] = line.lines[k];
-      at[k] = k % line.stride * line.phase + k / line.stride * step;
+      at[k] = line.column(k, step);
     }
   }
   BW_INLINE Quarters vertical(int kx, int64_t pixel) const {
     const __m512i last = kSize > 3 ? load(row[kSize > 3 ? 3 : 0] + at[kx] + pixel) : _mm512_setzero_si512();
     return interleave(load(row[0] + at[kx] + pixel), load(row[1] + at[kx] + pixel), load(row[2] + at[kx] + pixel), last);
+  }
+  /// The rows from the fifth on, at 7.
+  BW_INLINE Quarters second_vertical(int kx, int64_t pixel) const {
+    const int64_t at_column = at[kx] + pixel;
+    return interleave(load(row[kSize - 3] + at_column), load(row[kSize - 2] + at_column), load(row[kSize - 1] + at_column),
+                      _mm512_setzero_si512());
   }
   /// The fifth row, four columns and one.
   BW_INLINE void add_fifth_row(Quarters& acc, const Constants& c, int64_t pixel) const {
@@ -113,10 +119,15 @@ BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& lin
       if (k >= kCarry) kept[k - kCarry] = x;
     }
     if (kSize == 5) columns.add_fifth_row(acc, c, pixel * step);
+    if (kSize == 7) {
+      BW_UNROLL
+      for (int k = 0; k < kSize; ++k) add(acc, columns.second_vertical(k, pixel * step), c.weights[kSize + k]);
+    }
     if (kFast) {
       store(pixel, requantized(acc, c));
     } else {
-      const Quarters in_memory = acc;  // acc itself stays in registers
+      BW_FORGET();
+      const Quarters in_memory = acc;  // acc itself stayed in registers
       finish_pixels(d, pixel, together < line.count - pixel ? together : line.count - pixel, in_memory);
     }
   }
@@ -132,10 +143,11 @@ void run_form(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
 
 template <int kSize>
 void run_size(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
-  if (column_bytes(d.width) == 64 && line.stride == 1)
-    run_form<kSize, 1>(d, c, line);
-  else if (column_bytes(d.width) == 64 && line.stride == 2 && kSize == 3)  // at 5 the registers do not suffice
-    run_form<3, 2>(d, c, line);
+  const bool carries = column_bytes(d.width) == 64 && line.dilation == 1;  // else each column is interleaved anew
+  if (carries && line.stride == 1 && kSize < 7)  // for more the registers do not suffice
+    run_form<kSize, kSize < 7 ? 1 : kSize>(d, c, line);
+  else if (carries && line.stride == 2 && kSize == 3)
+    run_form<kSize, kSize == 3 ? 2 : kSize>(d, c, line);
   else
     run_form<kSize, kSize>(d, c, line);
 }
@@ -144,8 +156,10 @@ void line(const DotArgs& d, const void* constants, const DepthwiseLine& line) no
   const auto& c = *static_cast<const Constants*>(constants);
   if (line.size == 3)
     run_size<3>(d, c, line);
-  else
+  else if (line.size == 5)
     run_size<5>(d, c, line);
+  else
+    run_size<7>(d, c, line);
 }
 
 }  // namespace
