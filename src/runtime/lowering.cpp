@@ -63,8 +63,22 @@ void Lowering::run() {
     }
   }
   for (const ValueId id : graph().outputs) plan_.outputs.push_back(result(id));
+  drop_unread();
   for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
   for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
+}
+
+/// Drops the steps whose results a fused step made needless.
+void Lowering::drop_unread() {
+  std::unordered_set<BufferId> read(plan_.outputs.begin(), plan_.outputs.end());
+  auto& steps = plan_.steps;
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const auto& writes = (*step)->writes;
+    const bool needed = writes.empty() || std::any_of(writes.begin(), writes.end(), [&](BufferId id) { return read.count(id) != 0; });
+    if (needed) read.insert((*step)->reads.begin(), (*step)->reads.end());
+    else step->reset();
+  }
+  std::erase(steps, nullptr);
 }
 
 /// An output of the network. One that is an input too is given back as it came: in a file both are one value, which its
@@ -210,6 +224,11 @@ std::optional<EngineGrid> Lowering::output_grid(ValueId value) const {
 
 const Node* Lowering::only_reader(ValueId value) const {
   const int64_t position = is_tapped(value) ? -1 : uses_.single_reader(value);
+  return position < 0 ? nullptr : &graph().nodes[static_cast<size_t>(position)];
+}
+
+const Node* Lowering::producer(ValueId value) const {
+  const int64_t position = uses_.producer(value);
   return position < 0 ? nullptr : &graph().nodes[static_cast<size_t>(position)];
 }
 

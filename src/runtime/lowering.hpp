@@ -110,9 +110,13 @@ class Lowering {
   /// value with an output entry.
   Tail clamp_tail(ValueId value) const;
   void absorb(const Tail& tail) { done_.insert(tail.absorbed.begin(), tail.absorbed.end()); }
+
+  /// The node needs no lowering of its own. Steps that nobody reads then are dropped at the end.
   void absorb(NodeId node) { done_.insert(node); }
   /// The node that alone reads a value, where nothing else (a tap, an output, a nested graph) sees it; else null.
   const Node* only_reader(ValueId value) const;
+  /// The node that computes a value, or null.
+  const Node* producer(ValueId value) const;
   /// Whether steps so far have made the value in some form.
   bool exists(ValueId value) const { return forms_.count(value) != 0; }
 
@@ -139,6 +143,7 @@ class Lowering {
   bool fold(const Node& node);
   void infer(const Node& node);
   BufferId result(ValueId value);
+  void drop_unread();
   void tap(ValueId value);
   bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
   BufferId in_order(Form& form, Order order);

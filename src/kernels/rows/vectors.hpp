@@ -22,7 +22,7 @@ constexpr int kLanes = BW_LANES, kSums = 16, kParts = kSums / kLanes;
 #if BW_LANES == 16
 typedef __m512 F;
 typedef __m512i I;
-BW_INLINE __mmask16 lanes_of(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : (1 << count) - 1); }
+BW_INLINE __mmask16 lanes_of(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
 BW_INLINE F splat(float x) { return _mm512_set1_ps(x); }
 BW_INLINE F load(const float* from) { return _mm512_loadu_ps(from); }
 BW_INLINE F load(const float* from, int64_t count, float filler) {
@@ -52,7 +52,7 @@ typedef __m256 F;
 typedef __m256i I;
 alignas(32) constexpr int32_t kMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 BW_INLINE I lanes_of(int64_t count) {
-  return _mm256_loadu_si256(reinterpret_cast<const I*>(kMasks + 8 - (count >= 8 ? 8 : count)));
+  return _mm256_loadu_si256(reinterpret_cast<const I*>(kMasks + 8 - (count >= 8 ? 8 : count <= 0 ? 0 : count)));
 }
 BW_INLINE F splat(float x) { return _mm256_set1_ps(x); }
 BW_INLINE F load(const float* from) { return _mm256_loadu_ps(from); }

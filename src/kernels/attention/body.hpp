@@ -1,0 +1,118 @@
+// Attention for one vector instruction set: attention_<isa>.cpp includes this with BW_LANES and BW_ATTENTION_NAME.
+#pragma once
+
+#include "kernels/attention/attention.hpp"
+#include "kernels/attention/scratch.hpp"
+#include "kernels/rows/functions.hpp"
+
+namespace bitwright {
+namespace {
+
+constexpr int kRows = AttentionScratch::kRows, kWidest = kLanes == 16 ? 4 : 2;
+
+/// sums[r][c] = sum of a[r][i] * b[i][c] over i, in order: a block of rows times kVectors vectors of columns.
+template <int kVectors>
+BW_INLINE void multiply(const float* const (&a)[kRows], const float* b, int64_t b_row, int64_t count, F (&sums)[kRows][kVectors]) {
+  BW_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    BW_UNROLL
+    for (int c = 0; c < kVectors; ++c) sums[r][c] = splat(0.0f);
+  }
+  for (int64_t i = 0; i < count; ++i, b += b_row) {
+    F w[kVectors];
+    BW_UNROLL
+    for (int c = 0; c < kVectors; ++c) w[c] = load(b + c * kLanes);
+    BW_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const F x = splat(a[r][i]);
+      BW_UNROLL
+      for (int c = 0; c < kVectors; ++c) sums[r][c] = fma(x, w[c], sums[r][c]);
+    }
+  }
+}
+
+/// A block of query rows; those beyond the last one are the last one again, computed and not stored.
+struct Block {
+  const AttentionArgs& args;
+  const AttentionScratch size;
+  int64_t row, rows;
+  float* p;  // [kRows, size.scores]
+
+  template <int kVectors>
+  BW_NOIPA void scores(int64_t column) const {
+    const float* q[kRows];
+    BW_UNROLL
+    for (int r = 0; r < kRows; ++r) q[r] = args.q + (row + (r < rows ? r : rows - 1)) * args.q_row;
+    F sums[kRows][kVectors];
+    multiply<kVectors>(q, size.transposed_keys(args.scratch) + column, size.scores, args.depth, sums);
+    const F scale = splat(args.scale);
+    BW_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const float* mask = args.mask ? args.mask + (row + (r < rows ? r : rows - 1)) * args.mask_row : nullptr;
+      BW_UNROLL
+      for (int c = 0; c < kVectors; ++c) {
+        const int64_t at = column + c * kLanes;
+        store(p + r * size.scores + at, mask ? fma(sums[r][c], scale, load(mask + at, args.keys - at, 0.0f)) : sums[r][c] * scale);
+      }
+    }
+  }
+
+  template <int kVectors>
+  BW_NOIPA void context(int64_t column, const float (&factors)[kRows]) const {
+    const float* weights[kRows];
+    BW_UNROLL
+    for (int r = 0; r < kRows; ++r) weights[r] = p + r * size.scores;
+    F sums[kRows][kVectors];
+    multiply<kVectors>(weights, size.values(args.scratch) + column, size.width, args.keys, sums);
+    BW_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      if (r >= rows) break;
+      const F factor = splat(factors[r]);
+      float* to = args.dst + (row + r) * args.dst_row;
+      BW_UNROLL
+      for (int c = 0; c < kVectors; ++c) {
+        const int64_t at = column + c * kLanes;
+        if (at < args.width) store(to + at, sums[r][c] * factor, args.width - at);
+      }
+    }
+  }
+
+  BW_INLINE void run() const {
+    int64_t column = 0;
+    for (; column + kWidest * kLanes <= size.scores; column += kWidest * kLanes) scores<kWidest>(column);
+    for (; column < size.scores; column += kLanes) scores<1>(column);
+    float factors[kRows];
+    for (int64_t r = 0; r < rows; ++r) {
+      float* row_p = p + r * size.scores;
+      factors[r] = 1.0f / exponentials_of_row(row_p, row_p, args.keys, most_of_row(row_p, args.keys));
+    }
+    for (int64_t r = rows; r < kRows; ++r) factors[r] = 0;
+    column = 0;
+    for (; column + kWidest * kLanes <= size.width; column += kWidest * kLanes) context<kWidest>(column, factors);
+    for (; column + 2 * kLanes <= size.width; column += 2 * kLanes) context<2>(column, factors);
+    for (; column < size.width; column += kLanes) context<1>(column, factors);
+  }
+};
+
+/// Keys transposed, zeros behind the last one; values row by row, zeros behind the last column.
+BW_NOIPA void pack(const AttentionArgs& args, const AttentionScratch& size) {
+  float* k = size.transposed_keys(args.scratch);
+  for (int64_t j = 0; j < args.keys; ++j)
+    for (int64_t d = 0; d < args.depth; ++d) k[d * size.scores + j] = args.k[j * args.k_row + d * args.k_column];
+  for (int64_t d = 0; d < args.depth; ++d)
+    for (int64_t j = args.keys; j < size.scores; ++j) k[d * size.scores + j] = 0;
+  float* v = size.values(args.scratch);
+  for (int64_t j = 0; j < args.keys; ++j)
+    for (int64_t c = 0; c < size.width; c += kLanes) store(v + j * size.width + c, load(args.v + j * args.v_row + c, args.width - c, 0.0f));
+}
+
+}  // namespace
+
+void BW_ATTENTION_NAME(const AttentionArgs& args, int64_t row0, int64_t row1) noexcept {
+  const AttentionScratch size(args.keys, args.depth, args.width);
+  pack(args, size);
+  for (int64_t row = row0; row < row1; row += kRows)
+    Block{args, size, row, row1 - row < kRows ? row1 - row : kRows, size.block(args.scratch)}.run();
+}
+
+}  // namespace bitwright
