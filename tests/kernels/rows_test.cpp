@@ -11,12 +11,14 @@ namespace bitwright {
 namespace {
 
 constexpr RowsFunction kFunctions[] = {RowsFunction::softmax, RowsFunction::layer_norm, RowsFunction::gelu, RowsFunction::sigmoid,
-                                       RowsFunction::swish};
+                                       RowsFunction::swish,   RowsFunction::add};
 
 std::vector<float> run(const RowsRow& row, const std::vector<float>& x, int64_t length, const std::vector<float>& scale,
                        const std::vector<float>& bias) {
   std::vector<float> y(x.size());
-  const RowsArgs args{x.data(), y.data(), length, scale.data(), bias.empty() ? nullptr : bias.data(), 1e-5f};
+  RowsArgs args{.src = x.data(), .dst = y.data(), .length = length, .scale = scale.data(), .epsilon = 1e-5f};
+  args.bias = bias.empty() ? nullptr : bias.data();
+  args.add = row.function == RowsFunction::add ? x.data() : nullptr;
   row.kernel(args, 0, static_cast<int64_t>(x.size()) / length);
   return y;
 }
@@ -42,6 +44,41 @@ TEST(Rows, TheBitsAreTheSameOnEveryInstructionSet) {
         EXPECT_TRUE(same_bits(run(row, x, length, scale, bias), wanted)) << row.name << " length " << length;
       }
     }
+}
+
+TEST(Rows, StridesResidualsAndRangesChangeNoBits) {
+  Random random(seed());
+  constexpr int64_t kRows = 4, kStride = 50;
+  for (const RowsRow& row : rows_kernels()) {
+    if (!machine_has(row.isa) || row.function == RowsFunction::softmax) continue;
+    for (const int64_t length : {1, 7, 16, 37, 50}) {
+      const auto x = normal(random, kRows * kStride), other = normal(random, kRows * kStride), scale = normal(random, kStride);
+      std::vector<float> y(x.size(), -9.0f), summed(x);
+      const bool sums = row.function == RowsFunction::layer_norm || row.function == RowsFunction::add;
+      for (size_t i = 0; sums && i < x.size(); ++i) summed[i] += other[i];
+      float range[2] = {-0.125f, 0};
+      RowsArgs args{.src = x.data(), .dst = y.data(), .length = length, .stride = kStride};
+      args.scale = scale.data(), args.epsilon = 1e-5f;
+      args.add = sums ? other.data() : nullptr, args.range = range;
+      row.kernel(args, 0, kRows);
+      float lo = -0.125f, hi = 0;
+      for (int64_t r = 0; r < kRows; ++r) {
+        const float* from = summed.data() + r * kStride;
+        std::vector<float> wanted(from, from + length);
+        if (row.function != RowsFunction::add) {
+          const RowsArgs one{.src = from, .dst = wanted.data(), .length = length, .scale = scale.data(), .epsilon = 1e-5f};
+          row.kernel(one, 0, 1);
+        }
+        for (int64_t i = 0; i < kStride; ++i) {
+          const float got = y[static_cast<size_t>(r * kStride + i)];
+          ASSERT_EQ(got, i < length ? wanted[static_cast<size_t>(i)] : -9.0f) << row.name << " length " << length << " at " << i;
+          if (i < length) lo = std::min(lo, got), hi = std::max(hi, got);
+        }
+      }
+      EXPECT_EQ(range[0], lo) << row.name << length;
+      EXPECT_EQ(range[1], hi) << row.name << length;
+    }
+  }
 }
 
 double exact(RowsFunction function, double x) {

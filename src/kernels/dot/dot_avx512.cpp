@@ -57,6 +57,23 @@ BW_INLINE void store_codes(const PackedCodesF32& codes, const float* m32, const 
   }
 }
 
+// y = acc * scale + bias, with what is the same for all rows folded into offset and scale beforehand.
+template <int kRows, int kVectors>
+BW_INLINE void store_floats(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
+  float* dst = static_cast<float*>(d.dst) + row * d.dst_stride;
+  BW_UNROLL
+  for (int j = 0; j < kVectors; ++j) {
+    const __mmask16 mask = j == kVectors - 1 ? mask_of(d.columns - 16 * j) : static_cast<__mmask16>(0xffff);
+    const __m512 scale = _mm512_maskz_loadu_ps(mask, d.scale + 16 * j);
+    const __m512 bias = d.bias ? _mm512_maskz_loadu_ps(mask, d.bias + 16 * j) : _mm512_set1_ps(-0.0f);  // which changes nothing
+    BW_UNROLL
+    for (int m = 0; m < kRows; ++m) {
+      const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[m][j]), scale);
+      _mm512_mask_storeu_ps(dst + m * d.dst_stride + 16 * j, mask, _mm512_add_ps(product, bias));
+    }
+  }
+}
+
 template <int kRows, int kVectors>
 BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
   if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) {
@@ -65,6 +82,7 @@ BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows]
                                     mask_of(d.columns - 16 * (kVectors - 1)));
     return;
   }
+  if (d.form == DotForm::f32 && !d.zero && !d.row_scale) return store_floats<kRows, kVectors>(d, row, acc);
   alignas(64) int32_t memory[kRows][16 * kVectors];
   BW_UNROLL
   for (int m = 0; m < kRows; ++m) {

@@ -9,25 +9,44 @@ namespace bitwright {
 namespace {
 
 // Rows whose codes stay in the first-level cache while all panels pass over them; a multiple of every tile height.
-constexpr int64_t kRows = 48;
+constexpr int64_t kRows = 48, kWidest = 64;
+
+/// What the kernels may take from each column instead of from each row: one zero point and one scale for all rows.
+struct Folded {
+  int32_t offset[kWidest];
+  float scale[kWidest];
+
+  void fold(DotArgs& d, const MatMulArgs& args, int32_t zero) {
+    const Dequantize& out = args.out.dequantize;
+    if (zero != 0) {
+      for (int32_t c = 0; c < d.width; ++c)  // modulo 2^32, as the kernels add
+        offset[c] = static_cast<int32_t>(static_cast<uint32_t>(d.offset[c]) - static_cast<uint32_t>(zero) * static_cast<uint32_t>(d.sum[c]));
+      d.offset = offset;
+    }
+    if (d.form != DotForm::f32 || !out.row_scale || out.row_stride != 0) return;
+    for (int32_t c = 0; c < d.columns; ++c) scale[c] = out.row_scale[0] * d.scale[c];
+    d.scale = scale;
+    d.row_scale = nullptr;
+  }
+};
 
 void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows) {
   const uint8_t* pointers[kRows];
   int32_t zeros[kRows];
   const PackedWeights& packed = *args.packed;
   DotArgs d = dot_args(packed, args.out);
-  for (int64_t r = 0; r < rows; ++r) {
-    pointers[r] = static_cast<const uint8_t*>(args.a) + (row0 + r) * args.a_stride;
-    zeros[r] = (args.row_zero ? args.row_zero[row0 + r] : args.a_zero) - packed.src_zero;
-  }
+  for (int64_t r = 0; r < rows; ++r) pointers[r] = static_cast<const uint8_t*>(args.a) + (row0 + r) * args.a_stride;
   d.a = pointers;
   d.rows = rows;
-  if (args.row_zero || args.a_zero != packed.src_zero) {
+  if (args.row_zero) {
+    for (int64_t r = 0; r < rows; ++r) zeros[r] = args.row_zero[row0 + r] - packed.src_zero;
     d.zero = zeros;
     d.zero_stride = 1;
   }
+  Folded folded;
   for (const PackedPanel& panel : args.panels.of(packed)) {
     set_panel(d, packed, panel, args.out, row0);
+    folded.fold(d, args, args.row_zero ? 0 : args.a_zero - packed.src_zero);
     dot(d);
   }
 }

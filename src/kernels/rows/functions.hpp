@@ -54,6 +54,20 @@ struct Swish {
   BW_INLINE F operator()(F x) const { return x * Sigmoid()(x); }
 };
 
+/// Least and greatest value so far, NaN left out.
+struct Range {
+  F lo = splat(0.0f), hi = splat(0.0f);
+  BW_INLINE void see(F x) {
+    lo = minimum(x, lo);
+    hi = maximum(x, hi);
+  }
+  BW_INLINE void merge_into(float* range) const {
+    const float most = most_of(hi), least = -most_of(splat(0.0f) - lo);
+    if (least < range[0]) range[0] = least;
+    if (most > range[1]) range[1] = most;
+  }
+};
+
 /// dst[i] = f(src[i]), i < count; dst may be src.
 template <class Function>
 BW_INLINE void map(const Function& f, const float* src, float* dst, int64_t count) {
@@ -100,7 +114,7 @@ struct LayerNorm {
   const float* bias;   // [length] or null
   float epsilon;
 
-  BW_INLINE void operator()(const float* src, float* dst, int64_t length) const {
+  BW_INLINE void operator()(const float* src, float* dst, int64_t length, Range& range) const {
     const auto count = static_cast<float>(length);
     const float mean = sum_row([](F x) BW_INLINE_LAMBDA { return x; }, src, length, 0.0f) / count;
     const F middle = splat(mean);
@@ -112,8 +126,10 @@ struct LayerNorm {
     const F factor = splat(1.0f / __builtin_sqrtf(variance + epsilon));
     for (int64_t i = 0; i < length; i += kLanes) {
       const int64_t left = length - i;
-      const F x = (load(src + i, left, 0) - middle) * factor;
-      store(dst + i, fma(x, load(scale + i, left, 0), bias ? load(bias + i, left, 0) : splat(0.0f)), left);
+      const F x = (load(src + i, left, mean) - middle) * factor;
+      const F y = fma(x, load(scale + i, left, 0), bias ? load(bias + i, left, 0) : splat(0.0f));
+      range.see(y);
+      store(dst + i, y, left);
     }
   }
 };

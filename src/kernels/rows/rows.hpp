@@ -17,12 +17,16 @@ enum class RowsFunction : uint8_t {
   gelu,        // x * Phi(x), absolute error below 1e-6 |x|
   sigmoid,     // 1 / (1 + exp(-x)), relative error below 1e-6
   swish,       // x * sigmoid(x)
+  add,         // src + add
 };
 
 struct RowsArgs {
   const float* src = nullptr;  // [rows, length]
   float* dst = nullptr;        // may be src
   int64_t length = 0;
+  int64_t stride = 0;          // from one row to the next, in src, dst and add; 0: length
+  const float* add = nullptr;  // layer_norm and add: what is added to src before, or null
+  float* range = nullptr;      // all but softmax: least and greatest result and 0, NaN left out, merged into range[0] and range[1]; or null
   const float* scale = nullptr;  // layer_norm: [length]
   const float* bias = nullptr;   // [length] or null
   float epsilon = 0;
