@@ -2,6 +2,7 @@
 
 #include "kernels/elementwise/select.hpp"
 #include "runtime/linear.hpp"
+#include "runtime/ranges.hpp"
 
 namespace bitwright {
 namespace {
@@ -94,6 +95,18 @@ class DynamicFakeQuantizeStep : public Step {
 
 std::unique_ptr<Step> fake_quantize_at_run_step(BufferId src, BufferId dst, bool per_row, Isa isa) {
   return std::make_unique<DynamicFakeQuantizeStep>(src, dst, per_row, isa);
+}
+
+BufferId make_range(Lowering& lowering, ValueId value) {
+  if (lowering.output_entry(value) || lowering.options().target == Target::floating) return kNoBuffer;
+  for (const Use& use : lowering.uses().of(value)) {
+    const Entry* entry = use.node == NodeId::none || use.nested ? nullptr : lowering.table().find({use.node, Side::input, use.index});
+    if (!is_at_run(entry) || entry->per_row) continue;
+    const BufferId made = lowering.make(DType::f32, {2});
+    lowering.define_range(value, made);
+    return made;
+  }
+  return kNoBuffer;
 }
 
 RunTimeCodes quantize_at_run(Lowering& lowering, const Node& node, Order order, bool per_row) {

@@ -78,6 +78,9 @@ class Lowering {
   void define_floats(ValueId value, BufferId buffer);
   /// The result on the value's own (output) grid.
   void define_codes(ValueId value, BufferId buffer, Order order);
+  /// Where the step that makes the value leaves its range (runtime/ranges.hpp), if it does.
+  BufferId range(ValueId value) const { return ranges_.count(value) ? ranges_.at(value) : kNoBuffer; }
+  void define_range(ValueId value, BufferId buffer) { ranges_[value] = buffer; }
   void define_known(ValueId value, Tensor tensor) { known_[value] = std::move(tensor); }
 
   /// make() once for all plans of the Program, under the node and what the result depends on besides the model (a kernel's
@@ -161,6 +164,7 @@ class Lowering {
   Uses uses_;
   std::unordered_map<ValueId, Tensor> known_;
   std::unordered_map<ValueId, Forms> forms_;
+  std::unordered_map<ValueId, BufferId> ranges_;
   std::map<Site, Forms> site_forms_;
   std::map<std::pair<ValueId, bool>, Form> run_time_forms_;  // floats on the run's grid, per row or not
   /// What to lower, in order: nodes, those of the branch that an If takes among them, and then what the If makes of it.

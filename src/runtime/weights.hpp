@@ -35,6 +35,8 @@ class MatMulWeights {
   const std::vector<Reach>& reach() const { return reach_; }
   int64_t n() const { return n_; }
   int64_t k() const { return k_; }
+  /// What the packed kernels compute one by one; none for the reference.
+  std::span<const PackedPanel> panels() const { return packed_.panels; }
   int64_t bytes() const { return static_cast<int64_t>(packed_.bytes.bytes() + rows_.bytes()); }
   /// The product of m rows; a, its zero points and the output are the caller's to fill.
   MatMulArgs args(int64_t m) const;

@@ -1,9 +1,40 @@
 // Softmax, layer normalization and the activations with an exponential, on float32, by our own kernels: the same bits on every
 // instruction set. Activations keep the order in which images lie.
-#include "kernels/rows/rows.hpp"
-#include "runtime/lowering.hpp"
+#include "runtime/rows.hpp"
+
+#include "runtime/ranges.hpp"
 
 namespace bitwright {
+
+std::optional<RowsFunction> activation_of(const Node& node) {
+  if (node.is("Sigmoid")) return RowsFunction::sigmoid;
+  if (node.is("Swish") && node.attr_float("alpha", 1) == 1) return RowsFunction::swish;
+  if (node.is("Gelu") && node.attr_string("approximate", "none") == "none") return RowsFunction::gelu;
+  return {};
+}
+
+std::string norm_refuses(const Lowering& lowering, const Node& node) {
+  const Tensor& x = *lowering.known(node.input(0));
+  if (x.dtype() != DType::f32 || x.elements() == 0 || x.rank() == 0 || node.outputs.size() != 1 || node.attr_int("stash_type", 1) != 1)
+    return "has several outputs or computes in another type";
+  const int64_t axis = node.attr_int("axis", -1);
+  if (axis != -1 && axis != x.rank() - 1) return "normalises more than the last axis";
+  for (size_t i = 1; i < 3; ++i) {
+    if (node.input(i) == ValueId::none) continue;
+    const Tensor& parameter = *lowering.known(node.input(i));
+    if (parameter.dtype() != DType::f32 || parameter.elements() != x.dim(-1)) return str("input ", i, " is not one number per element");
+    if (!lowering.exists(node.input(i)) && !lowering.constant(node.input(i))) return str("input ", i, " is computed later");
+  }
+  return {};
+}
+
+std::vector<BufferId> norm_parameters(Lowering& lowering, const Node& node) {
+  std::vector<BufferId> parameters;
+  for (size_t i = 1; i < 3; ++i)
+    if (node.input(i) != ValueId::none) parameters.push_back(lowering.floats(node, i));
+  return parameters;
+}
+
 namespace {
 
 class RowsStep : public Step {
@@ -19,8 +50,15 @@ class RowsStep : public Step {
     if (reads.size() > 2) mine.bias = context.at(reads[2]).values<float>().data();
     mine.dst = context.at(writes[0]).values<float>().data();
     constexpr int64_t kGrain = 1 << 13;
-    context.rows(rows, kGrain / std::max<int64_t>(1, args.length),
-                 [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+    float* cell = writes.size() > 1 ? context.at(writes[1]).values<float>().data() : nullptr;
+    if (cell) cell[0] = cell[1] = 0;
+    context.rows(rows, kGrain / std::max<int64_t>(1, args.length), [&](int64_t begin, int64_t end, std::byte*) {
+      RowsArgs piece = mine;
+      float seen[2] = {0, 0};
+      if (cell) piece.range = seen;
+      kernel(piece, begin, end);
+      if (cell) merge_range(cell, seen);
+    });
   }
 };
 
@@ -37,6 +75,8 @@ void add_step(Lowering& lowering, const Node& node, RowsFunction function, RowsA
   step->reads = std::move(reads);
   const BufferId out = lowering.make(DType::f32, order == Order::plain ? y.shape() : channels_last_shape(y.shape()));
   step->writes = {out};
+  if (function != RowsFunction::softmax)
+    if (const BufferId range = make_range(lowering, node.output()); range != kNoBuffer) step->writes.push_back(range);
   lowering.add(std::move(step));
   lowering.define_raw(node.output(), out, order);
 }
@@ -46,15 +86,8 @@ bool is_float(Lowering& lowering, const Node& node) {
   return x.dtype() == DType::f32 && x.elements() > 0 && node.outputs.size() == 1;
 }
 
-std::optional<RowsFunction> activation(const Node& node) {
-  if (node.is("Sigmoid")) return RowsFunction::sigmoid;
-  if (node.is("Swish") && node.attr_float("alpha", 1) == 1) return RowsFunction::swish;
-  if (node.is("Gelu") && node.attr_string("approximate", "none") == "none") return RowsFunction::gelu;
-  return {};
-}
-
 Reason lower_activation(Lowering& lowering, const Node& node) {
-  const auto function = activation(node);
+  const auto function = activation_of(node);
   if (!function || !is_float(lowering, node)) return "";
   const bool last = lowering.known(node.output())->rank() >= 3 && lowering.prefers_channels_last(node, 0);
   const Order order = last ? Order::channels_last : Order::plain;
@@ -79,19 +112,13 @@ Reason lower_softmax(Lowering& lowering, const Node& node) {
 }
 
 Reason lower_layer_norm(Lowering& lowering, const Node& node) {
-  if (!is_float(lowering, node) || node.attr_int("stash_type", 1) != 1) return "";
-  const Tensor& x = *lowering.known(node.input(0));
-  const int64_t length = x.rank() > 0 ? x.dim(-1) : 0, axis = node.attr_int("axis", -1);
-  if (axis != -1 && axis != x.rank() - 1) return "normalises more than the last axis";
+  if (!is_float(lowering, node)) return "";
+  if (std::string why = norm_refuses(lowering, node); !why.empty()) return why;
   std::vector<BufferId> reads = {lowering.floats(node, 0)};
-  for (size_t i = 1; i < 3; ++i) {
-    if (node.input(i) == ValueId::none) continue;
-    const Tensor& parameter = *lowering.known(node.input(i));
-    if (parameter.dtype() != DType::f32 || parameter.elements() != length) return str("input ", i, " is not one number per element");
-  }
-  for (size_t i = 1; i < 3; ++i)
-    if (node.input(i) != ValueId::none) reads.push_back(lowering.floats(node, i));
-  add_step(lowering, node, RowsFunction::layer_norm, {.length = length, .epsilon = node.attr_float("epsilon", 1e-5f)}, reads, Order::plain);
+  const std::vector<BufferId> parameters = norm_parameters(lowering, node);
+  reads.insert(reads.end(), parameters.begin(), parameters.end());
+  const RowsArgs args{.length = lowering.known(node.input(0))->dim(-1), .epsilon = norm_epsilon(node)};
+  add_step(lowering, node, RowsFunction::layer_norm, args, reads, Order::plain);
   return {};
 }
 
