@@ -67,6 +67,41 @@ TEST(Elementwise, SumsAndProductsAreEqual) {
     }
 }
 
+// Against `mul` itself, element by element, for every pair of codes and rows of any length.
+TEST(Elementwise, ProductsWithARowAreProducts) {
+  Random random(seed());
+  for (const int64_t columns : {1, 15, 16, 63, 64, 65, 130, 256}) {
+    const int64_t rows = 256;
+    std::vector<uint8_t> a(static_cast<size_t>(rows * columns)), b(a.size());
+    const auto row = random.bytes(columns);
+    for (size_t i = 0; i < a.size(); ++i) {
+      const size_t column = i % static_cast<size_t>(columns);
+      a[i] = static_cast<uint8_t>(i / static_cast<size_t>(columns));
+      b[i] = columns == 256 ? static_cast<uint8_t>(column) : row.data()[column];
+    }
+    BinaryArgs mul;
+    mul.qa = random_affine(random), mul.qb = random_affine(random), mul.qy = random_affine(random);
+    mul.lo = static_cast<int32_t>(random.in(0, 100)), mul.hi = static_cast<int32_t>(random.in(200, 255));
+    set_mul(mul);
+    std::vector<uint8_t> wanted(a.size());
+    mul.a = a.data(), mul.b = b.data(), mul.dst = wanted.data();
+    mul_u8_ref(mul, 0, rows * columns);
+    std::vector<float> factor(static_cast<size_t>(columns)), shift(factor.size());
+    set_row_mul(mul, b.data(), columns, factor.data(), shift.data());
+    RowMulArgs args{a.data(), nullptr, columns, factor.data(), shift.data()};
+    args.k = mul.k, args.zero = static_cast<float>(mul.qy.zero);
+    args.lo = static_cast<float>(mul.lo), args.hi = static_cast<float>(mul.hi);
+    for (const auto& kernel : elementwise_kernels().row_mul) {
+      if (!machine_has(kernel.isa)) continue;
+      std::vector<uint8_t> got(a.size());
+      args.dst = got.data();
+      kernel.kernel(args, 0, 100);
+      kernel.kernel(args, 100, rows);
+      EXPECT_EQ(got, wanted) << kernel.name << " of " << columns;
+    }
+  }
+}
+
 // All pairs of codes: the definition, written with float variables so that nothing is kept wider.
 TEST(Elementwise, FloatAddIsDequantizeAddQuantize) {
   std::vector<uint8_t> a(65536), b(65536), y(65536);
@@ -162,7 +197,7 @@ TEST(Elementwise, DynamicCodesFollowDynamicQuantizeLinear) {
 
 PoolArgs random_pool(Random& random) {
   PoolArgs p;
-  p.n = random.in(1, 2), p.h = random.in(1, 9), p.w = random.in(1, 9), p.c = random.in(1, 70);
+  p.n = random.in(1, 2), p.h = random.in(1, 9), p.w = random.in(1, 9), p.c = random.in(1, 140);
   p.kh = random.in(1, 4), p.kw = random.in(1, 4), p.stride_h = random.in(1, 3), p.stride_w = random.in(1, 3);
   p.dilation_h = random.in(1, 2), p.dilation_w = random.in(1, 2);
   p.pad_top = random.in(0, 2), p.pad_left = random.in(0, 2), p.pad_bottom = random.in(0, 2),
@@ -170,6 +205,7 @@ PoolArgs random_pool(Random& random) {
   p.count_padding = random.in(0, 1) == 1;
   p.oh = random.in(1, 6), p.ow = random.in(1, 6);  // some windows may lie outside
   p.src_zero = static_cast<int32_t>(random.in(0, 255));
+  if (random.in(0, 2) == 0) p.channel0 = random.in(0, p.c - 1), p.channel1 = random.in(p.channel0, p.c + 3);
   return p;
 }
 

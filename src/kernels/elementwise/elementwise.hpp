@@ -46,6 +46,19 @@ void set_add(BinaryArgs& args) noexcept;
 /// k = fl(fl(sa * sb) / sy)
 void set_mul(BinaryArgs& args) noexcept;
 
+/// `mul` of u8 codes [rows, columns] and one row for all of them: the same results, with what follows from the row made
+/// once. v = fl(fl((src * factor + shift) * k) + zero), clamped and rounded; the sum in it is of whole numbers below 2^24.
+struct RowMulArgs {
+  const uint8_t* src = nullptr;
+  uint8_t* dst = nullptr;  // may be src
+  int64_t columns = 0;
+  const float* factor = nullptr;  // [columns] b - zb
+  const float* shift = nullptr;   // [columns] -za * (b - zb)
+  float k = 0, zero = 0, lo = 0, hi = 255;
+};
+/// Fills factor and shift from the row, which is operand b of `mul`.
+void set_row_mul(const BinaryArgs& mul, const uint8_t* row, int64_t columns, float* factor, float* shift) noexcept;
+
 /// dst = clamp(rne(fl(src / scale)) + zero, lo, hi); a NaN gives lo.
 struct QuantizeArgs {
   const float* src = nullptr;
@@ -86,6 +99,7 @@ struct PoolArgs {
   DType type = DType::u8;  // of src and dst
   int32_t src_zero = 0;
   int64_t first_count = 1;
+  int64_t channel0 = 0, channel1 = INT64_MAX;  // only these of the c channels
   Requantize requantize;
 };
 

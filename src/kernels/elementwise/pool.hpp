@@ -19,6 +19,8 @@ struct PoolWindow {
 /// The window of output pixel `row` of all n * oh * ow.
 PoolWindow pool_window(const PoolArgs& args, int64_t row) noexcept;
 
+BW_INLINE int64_t pool_last_channel(const PoolArgs& p) { return p.channel1 < p.c ? p.channel1 : p.c; }
+
 /// Element of channel 0 of tap (i, j) of a window.
 BW_INLINE int64_t pool_tap(const PoolArgs& p, const PoolWindow& w, int64_t i, int64_t j) {
   return ((w.image * p.h + w.y.first + i * p.dilation_h) * p.w + w.x.first + j * p.dilation_w) * p.c;

@@ -25,7 +25,7 @@ BW_INLINE void store(uint8_t* p, __m256i codes, int64_t count) {
 
 void max_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, uint8_t* dst) {
   const auto* src = static_cast<const uint8_t*>(p.src) + channel;
-  const int64_t count = p.c - channel;
+  const int64_t count = pool_last_channel(p) - channel;
   __m256i most = _mm256_set1_epi8(static_cast<char>(p.requantize.lo));
   for (int64_t i = 0; i < w.y.count; ++i)
     for (int64_t j = 0; j < w.x.count; ++j) most = _mm256_max_epu8(most, load(src + pool_tap(p, w, i, j), count));
@@ -35,7 +35,7 @@ void max_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, uint8
 // Sums of 32 channels; 65536 / 256 rows of 255 fit 16 bits, so the inner loop adds words.
 void sum_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, int32_t* sum) {
   const auto* src = static_cast<const uint8_t*>(p.src) + channel;
-  const int64_t count = p.c - channel;
+  const int64_t count = pool_last_channel(p) - channel;
   __m256i wide[4] = {};
   for (int64_t i = 0; i < w.y.count; ++i)
     for (int64_t j0 = 0; j0 < w.x.count; j0 += 256) {
@@ -72,7 +72,7 @@ void requantize_f32(const Requantize& r, int64_t mean, const int32_t* sum, int64
 
 void average_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, uint8_t* dst) {
   alignas(32) int32_t sum[32];
-  const int64_t count = p.c - channel < 32 ? p.c - channel : 32, mean = w.count - p.first_count;
+  const int64_t left = pool_last_channel(p) - channel, count = left < 32 ? left : 32, mean = w.count - p.first_count;
   sum_channels(p, w, channel, sum);
   if (p.requantize.step == RequantizeStep::f32) {
     requantize_f32(p.requantize, mean, sum, count, dst + channel);
@@ -86,7 +86,7 @@ void average_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, u
 void max_pool_u8_avx2(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
   for (int64_t row = begin; row < end; ++row) {
     const PoolWindow w = pool_window(p, row);
-    for (int64_t c = 0; c < p.c; c += 32) max_channels(p, w, c, static_cast<uint8_t*>(p.dst) + row * p.c);
+    for (int64_t c = p.channel0; c < pool_last_channel(p); c += 32) max_channels(p, w, c, static_cast<uint8_t*>(p.dst) + row * p.c);
   }
 }
 
@@ -97,7 +97,7 @@ void average_pool_u8_avx2(const PoolArgs& p, int64_t begin, int64_t end) noexcep
       average_pool_ref(p, row, row + 1);
       continue;
     }
-    for (int64_t c = 0; c < p.c; c += 32) average_channels(p, w, c, static_cast<uint8_t*>(p.dst) + row * p.c);
+    for (int64_t c = p.channel0; c < pool_last_channel(p); c += 32) average_channels(p, w, c, static_cast<uint8_t*>(p.dst) + row * p.c);
   }
 }
 

@@ -5,6 +5,10 @@ namespace bitwright {
 namespace {
 
 PoolTaps taps_within(int64_t o, int64_t stride, int64_t pad, int64_t k, int64_t dilation, int64_t begin, int64_t end) {
+  if (dilation == 1) {
+    const int64_t at = o * stride - pad, first = at < begin ? begin : at, last = at + k < end ? at + k : end;
+    return {first, last > first ? last - first : 0};
+  }
   PoolTaps taps{0, 0};
   for (int64_t i = 0; i < k; ++i) {
     const int64_t at = o * stride - pad + i * dilation;
@@ -36,7 +40,7 @@ PoolWindow pool_window(const PoolArgs& p, int64_t row) noexcept {
 void max_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
   for (int64_t row = begin; row < end; ++row) {
     const PoolWindow w = pool_window(p, row);
-    for (int64_t c = 0; c < p.c; ++c) {
+    for (int64_t c = p.channel0; c < pool_last_channel(p); ++c) {
       int32_t most = p.requantize.lo;
       each_tap(p, w, [&](int64_t at) {
         const int32_t code = load(p.src, p.type, at + c);
@@ -50,7 +54,7 @@ void max_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
 void average_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
   for (int64_t row = begin; row < end; ++row) {
     const PoolWindow w = pool_window(p, row);
-    for (int64_t c = 0; c < p.c; ++c) {
+    for (int64_t c = p.channel0; c < pool_last_channel(p); ++c) {
       int64_t sum = 0;
       each_tap(p, w, [&](int64_t at) { sum += load(p.src, p.type, at + c) - p.src_zero; });
       const int32_t code = w.count ? requantize(p.requantize, sum, w.count - p.first_count) : p.requantize.zero_point;

@@ -20,6 +20,7 @@ struct ElementwiseRow {
 struct ElementwiseTable {
   std::vector<ElementwiseRow<LookupArgs>> lookup;
   std::vector<ElementwiseRow<BinaryArgs>> add, mul, add_float, mul_float;  // add and mul take u8 only
+  std::vector<ElementwiseRow<RowMulArgs>> row_mul;  // rows [begin, end) of the matrix
   std::vector<ElementwiseRow<QuantizeArgs>> quantize;
   std::vector<ElementwiseRow<DequantizeArgs>> dequantize;
   std::vector<ElementwiseRow<RangeArgs>> range;

@@ -21,6 +21,7 @@ class BinaryStep : public Step {
   ElementwiseKernel<BinaryArgs> kernel = nullptr;
   std::optional<Repeat> repeat;  // of operand `repeated`
   size_t repeated = 1;
+  ElementwiseKernel<RowMulArgs> row_mul = nullptr;  // by profile `ort` with a row that repeats
 
   void run(StepContext& context) const override {
     BinaryArgs mine = args;
@@ -28,7 +29,9 @@ class BinaryStep : public Step {
     mine.b = context.at(reads[1]).raw();
     Tensor& dst = context.at(writes[0]);
     mine.dst = dst.raw();
-    if (repeat) {
+    if (row_mul) {
+      run_row_mul(context, mine);
+    } else if (repeat) {
       run_rows(context, mine);
     } else {
       context.rows(dst.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
@@ -37,7 +40,9 @@ class BinaryStep : public Step {
 
   /// Short rows are repeated in scratch memory, so that one call has something to do.
   int64_t rows_together() const { return std::clamp<int64_t>(kTogether / std::max<int64_t>(1, repeat->length), 1, repeat->rows); }
-  int64_t scratch_needed() const { return rows_together() * repeat->length * size_of(repeated); }
+  int64_t scratch_needed() const {
+    return repeat->length * (row_mul ? 2 * static_cast<int64_t>(sizeof(float)) : rows_together() * size_of(repeated));
+  }
 
  private:
   static constexpr int64_t kGrain = 1 << 15, kTogether = 1 << 11;
@@ -52,6 +57,28 @@ class BinaryStep : public Step {
         const int64_t block = begin / groups, row = begin % groups * together;
         if (held != block) fill(held = block, whole, scratch);
         run_group(whole, block * repeat->rows + row, std::min(together, repeat->rows - row), scratch);
+      }
+    });
+  }
+
+  void run_row_mul(StepContext& context, const BinaryArgs& whole) const {
+    const int64_t length = repeat->length;
+    const auto* rows = static_cast<const uint8_t*>(repeated == 0 ? whole.a : whole.b);
+    BinaryArgs mul = whole;
+    if (repeated == 0) std::swap(mul.qa, mul.qb);
+    RowMulArgs all{static_cast<const uint8_t*>(repeated == 0 ? whole.b : whole.a), static_cast<uint8_t*>(whole.dst), length};
+    all.k = mul.k, all.zero = static_cast<float>(mul.qy.zero);
+    all.lo = static_cast<float>(mul.lo), all.hi = static_cast<float>(mul.hi);
+    const int64_t grain = std::max<int64_t>(8, kGrain / length);
+    context.rows(repeat->blocks * repeat->rows, grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      RowMulArgs mine = all;
+      auto* factors = reinterpret_cast<float*>(scratch);
+      mine.factor = factors, mine.shift = factors + length;
+      for (int64_t last = begin; begin < end; begin = last) {
+        const int64_t block = begin / repeat->rows;
+        last = std::min(end, (block + 1) * repeat->rows);
+        set_row_mul(mul, rows + block % repeat->distinct * length, length, factors, factors + length);
+        row_mul(mine, begin, last);
       }
     });
   }
@@ -145,11 +172,14 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
   step->args.b_step = how.single && count != 1 ? 0 : 1;
   step->repeat = how.repeat;
   step->repeated = lowering.known(node.input(first))->shape() == shape ? 1 : 0;
+  const auto row_mul = select_elementwise(elementwise_kernels().row_mul, true, lowering.options().isa);
+  const bool exact_mul = node.is("Mul") && !binary.row->any_type && !lowering.simulated();
+  if (step->repeat && step->repeat->length >= 16 && exact_mul && row_mul.row->isa != Isa::ref) step->row_mul = row_mul.row->kernel;
   if (step->repeat) step->scratch_bytes = step->scratch_needed();
   step->kernel = binary.row->kernel;
   step->info.node = node.id;
   step->info.name = display_name(node) + tail.names;
-  step->info.kernel = binary.row->name;
+  step->info.kernel = step->row_mul ? row_mul.row->name : binary.row->name;
   // Where the larger operand lies channels last, the smaller lies alike in both orders: only its channels are more than 1.
   const auto read = [&](size_t i) {
     if (how.order == Order::plain || lowering.known(node.input(i))->shape() == shape) return lowering.codes(node, i, how.order);

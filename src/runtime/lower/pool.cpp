@@ -19,9 +19,22 @@ class PoolStep : public Step {
     mine.dst = context.at(writes[0]).raw();
     if (plan.channels > 0) mine.requantize = plan.view();
     const int64_t pixels = mine.n * mine.oh * mine.ow;
-    const int64_t grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(1, mine.kh * mine.kw * mine.c));
-    context.rows(pixels, grain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+    // Few large windows (a global mean) are cut by channels.
+    const int64_t parts = pixels < 4 * context.threads().count() ? (mine.c + kChannels - 1) / kChannels : 1;
+    const int64_t work = std::max<int64_t>(1, mine.kh * mine.kw * mine.c / parts);
+    context.rows(pixels * parts, std::max<int64_t>(1, (1 << 16) / work), [&](int64_t begin, int64_t end, std::byte*) {
+      if (parts == 1) return kernel(mine, begin, end);
+      PoolArgs part = mine;
+      for (int64_t i = begin; i < end; ++i) {
+        part.channel0 = i % parts * kChannels;
+        part.channel1 = part.channel0 + kChannels;
+        kernel(part, i / parts, i / parts + 1);
+      }
+    });
   }
+
+ private:
+  static constexpr int64_t kChannels = 64;
 };
 
 void set_window(const Node& node, const Tensor& x, PoolArgs& p) {

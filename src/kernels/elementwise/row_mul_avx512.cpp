@@ -1,0 +1,69 @@
+// Rows of codes by one row of factors, 64 columns at a time; what is left at the end of a row is masked.
+#include <immintrin.h>
+
+#include "kernels/elementwise/elementwise.hpp"
+
+namespace bitwright {
+namespace {
+
+struct Multiply {
+  __m512 k, zero, most = _mm512_set1_ps(65536.0f);  // what is more saturates in any case, and must not overflow before
+  __m512i lo, hi, order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  explicit Multiply(const RowMulArgs& args)
+      : k(_mm512_set1_ps(args.k)),
+        zero(_mm512_set1_ps(args.zero)),
+        lo(_mm512_set1_epi8(static_cast<char>(static_cast<int>(args.lo)))),
+        hi(_mm512_set1_epi8(static_cast<char>(static_cast<int>(args.hi)))) {}
+
+  BW_INLINE __m512i round(__m128i codes, __m512 factor, __m512 shift) const {
+    const __m512 product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)), factor, shift);
+    return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_add_ps(_mm512_mul_ps(product, k), zero), most));
+  }
+  BW_INLINE __m512i pack(const __m512i (&v)[4]) const {
+    const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
+    return _mm512_permutexvar_epi32(order, _mm512_min_epu8(_mm512_max_epu8(bytes, lo), hi));
+  }
+};
+
+BW_INLINE __m512i codes_at(const Multiply& m, const uint8_t* src, const float* factor, const float* shift, int64_t count) {
+  __m512i v[4];
+  BW_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const int64_t left = count - 16 * j;
+    const auto mask = static_cast<__mmask16>(left >= 16 ? 0xffff : left <= 0 ? 0 : (1 << left) - 1);
+    v[j] = m.round(_mm_maskz_loadu_epi8(mask, src + 16 * j), _mm512_maskz_loadu_ps(mask, factor + 16 * j),
+                   _mm512_maskz_loadu_ps(mask, shift + 16 * j));
+  }
+  return m.pack(v);
+}
+
+}  // namespace
+
+void row_mul_u8_avx512(const RowMulArgs& args, int64_t begin, int64_t end) noexcept {
+  const Multiply multiply(args);
+  const int64_t whole = args.columns / 64 * 64, rest = args.columns - whole;
+  for (int64_t c = 0; c < whole; c += 64) {
+    __m512 factor[4], shift[4];
+    BW_UNROLL
+    for (int j = 0; j < 4; ++j) {
+      factor[j] = _mm512_loadu_ps(args.factor + c + 16 * j);
+      shift[j] = _mm512_loadu_ps(args.shift + c + 16 * j);
+    }
+    for (int64_t row = begin; row < end; ++row) {
+      const uint8_t* src = args.src + row * args.columns + c;
+      __m512i v[4];
+      BW_UNROLL
+      for (int j = 0; j < 4; ++j)
+        v[j] = multiply.round(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 16 * j)), factor[j], shift[j]);
+      _mm512_storeu_si512(args.dst + row * args.columns + c, multiply.pack(v));
+    }
+  }
+  if (rest == 0) return;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t at = row * args.columns + whole;
+    _mm512_mask_storeu_epi8(args.dst + at, (__mmask64{1} << rest) - 1,
+                            codes_at(multiply, args.src + at, args.factor + whole, args.shift + whole, rest));
+  }
+}
+
+}  // namespace bitwright
