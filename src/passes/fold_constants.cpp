@@ -12,6 +12,7 @@ void keep_node(FoldReport& report, const Node& node, std::string_view why) {
 
 ConstantEntries fold_constants(Rewriter& r, const Metadata& metadata, FoldReport& report) {
   ConstantEntries constants;
+  const Uses uses(r.graph());  // no step below changes who reads what of a constant's DQ
   for (const NodeId id : r.nodes()) {
     const Node* dq = r.node(id);
     if (!dq || !is_dequantize(*dq)) continue;
@@ -19,7 +20,7 @@ ConstantEntries fold_constants(Rewriter& r, const Metadata& metadata, FoldReport
     if (!codes) continue;
     std::string why;
     auto grid = grid_of(r.graph(), *dq, codes->dtype(), &why, Scales::any_float);
-    const auto& readers = r.readers(dq->output());
+    const auto& readers = uses.of(dq->output());
     const bool inside = std::all_of(readers.begin(), readers.end(),
                                     [](const Use& u) { return u.node != NodeId::none && !u.nested; });
     if (!inside) why = "its output is read by a nested graph or is an output of the graph";

@@ -113,6 +113,11 @@ std::optional<QuantizationNote> read_note(const std::string& text) {
 namespace {
 
 bool within(const Tensor& codes, int32_t low, int32_t high) {
+  const auto all = [&]<class T>(std::span<const T> values) {
+    return std::all_of(values.begin(), values.end(), [&](T q) { return q >= low && q <= high; });
+  };
+  if (codes.dtype() == DType::i8) return all(codes.values<int8_t>());
+  if (codes.dtype() == DType::u8) return all(codes.values<uint8_t>());
   for (int64_t i = 0; i < codes.elements(); ++i)
     if (const int64_t q = value_as_int(codes, i); q < low || q > high) return false;
   return true;

@@ -17,15 +17,16 @@ ConvGeometry conv_geometry(const Node& node, const Tensor& x, const Tensor& w, c
 
 Tensor conv_weights_last(const Tensor& w, const ConvShape& s, bool transposed) {
   const int64_t inner = s.c / s.groups, outer = s.oc / s.groups, taps = s.kh * s.kw;
+  if (!transposed && (taps == 1 || inner == 1)) return w.reshaped({s.oc, s.kh, s.kw, inner});
   Tensor result(w.dtype(), {s.oc, s.kh, s.kw, inner});
   auto permute = [&]<class T>(const T* from, T* to) {
-    for (int64_t o = 0; o < s.oc; ++o)
+    for (int64_t o = 0; o < s.oc; ++o) {
+      const int64_t group = o / outer, column = o % outer;
+      const T* filter = transposed ? from + (group * inner * outer + column) * taps : from + o * inner * taps;
+      const int64_t stride = transposed ? outer * taps : taps;  // from one input channel to the next
       for (int64_t t = 0; t < taps; ++t)
-        for (int64_t i = 0; i < inner; ++i) {
-          const int64_t group = o / outer;
-          const int64_t at = transposed ? ((group * inner + i) * outer + o % outer) * taps + t : (o * inner + i) * taps + t;
-          to[(o * taps + t) * inner + i] = from[at];
-        }
+        for (int64_t i = 0; i < inner; ++i) *to++ = filter[i * stride + t];
+    }
   };
   if (w.dtype() == DType::i8) {
     permute(w.values<int8_t>().data(), result.values<int8_t>().data());

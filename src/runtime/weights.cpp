@@ -23,19 +23,13 @@ Tensor row_major(const WeightCodes& w, int64_t k, int64_t n) {
 }  // namespace
 
 std::vector<Reach> reach_of(const WeightCodes& w, int64_t k, int64_t columns, SrcCodes src) {
-  std::vector<Reach> reach;
-  reach.reserve(static_cast<size_t>(columns));
-  auto walk = [&]<class T>(T*) {
-    const T* data = w.codes.values<T>().data() + w.first;
-    for (int64_t c = 0; c < columns; ++c) {
-      const auto at = static_cast<size_t>(c);
-      const int64_t zero = w.zero.empty() ? 0 : w.zero[at];
-      ReachSum sum(src, w.bias.empty() ? 0 : w.bias[at]);
-      for (int64_t i = 0; i < k; ++i) sum.add(data[c * w.column_stride + i * w.k_stride] - zero);
-      reach.push_back(sum.reach());
-    }
+  const auto sums = [&]<class T>(T*) {
+    return signed_sums(w.codes.values<T>().data() + w.first, k, columns, w.k_stride, w.column_stride, w.zero.empty() ? nullptr : w.zero.data());
   };
-  w.codes.dtype() == DType::i8 ? walk(static_cast<int8_t*>(nullptr)) : walk(static_cast<int16_t*>(nullptr));
+  const auto all = w.codes.dtype() == DType::i8 ? sums(static_cast<int8_t*>(nullptr)) : sums(static_cast<int16_t*>(nullptr));
+  std::vector<Reach> reach;
+  reach.reserve(all.size());
+  for (size_t c = 0; c < all.size(); ++c) reach.push_back(bitwright::reach_of(src, w.bias.empty() ? 0 : w.bias[c], all[c]));
   return reach;
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/dot/pack.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 namespace bitwright {
@@ -8,10 +9,6 @@ namespace {
 
 constexpr int64_t kWidest = 64, kVector = 16;
 constexpr size_t kPadding = 64;
-
-int8_t weight_at(const WeightSource& from, int64_t column, int64_t segment, int64_t k) {
-  return from.data[column * from.column_stride + segment * from.segment_stride + k * from.k_stride];
-}
 
 void layout(PackedWeights& p) {
   const int64_t per_group = p.columns / p.groups;
@@ -25,11 +22,29 @@ void layout(PackedWeights& p) {
   p.bytes = Tensor(DType::i8, {at});
 }
 
-void fill(const PackedWeights& p, const PackedPanel& panel, const WeightSource& from, int8_t* out) {
-  for (int64_t c = 0; c < panel.columns; ++c)
-    for (int64_t s = 0; s < p.segments; ++s)
-      for (int64_t k = 0; k < p.k; ++k)
-        out[((s * p.k4() + k / 4) * panel.width + c) * 4 + k % 4] = weight_at(from, panel.column + c, s, k);
+/// Columns of neighbouring weights, 4 of them at a time; blocks of columns so that whole lines of the cache are written.
+void fill_by_words(const PackedWeights& p, const PackedPanel& panel, const WeightSource& from, int8_t* out) {
+  for (int64_t s = 0; s < p.segments; ++s)
+    for (int64_t begin = 0; begin < panel.columns; begin += kVector)
+      for (int64_t k = 0; k < p.k; k += 4) {
+        int8_t* to = out + (s * p.k4() + k / 4) * panel.width * 4;
+        const auto bytes = static_cast<size_t>(std::min<int64_t>(4, p.k - k));
+        for (int64_t c = begin; c < std::min<int64_t>(panel.columns, begin + kVector); ++c) {
+          const int8_t* at = from.data + (panel.column + c) * from.column_stride + s * from.segment_stride + k;
+          if (bytes == 4) std::memcpy(to + c * 4, at, 4);
+          else std::memcpy(to + c * 4, at, bytes);
+        }
+      }
+}
+
+/// Rows of neighbouring columns, 4 rows at a time.
+void fill_by_rows(const PackedWeights& p, const PackedPanel& panel, const WeightSource& from, int8_t* out) {
+  for (int64_t s = 0; s < p.segments; ++s)
+    for (int64_t k = 0; k < p.k; ++k) {
+      const int8_t* row = from.data + panel.column * from.column_stride + s * from.segment_stride + k * from.k_stride;
+      int8_t* to = out + (s * p.k4() + k / 4) * panel.width * 4 + k % 4;
+      for (int64_t c = 0; c < panel.columns; ++c) to[c * 4] = row[c * from.column_stride];
+    }
 }
 
 // vpmaddubsw adds two neighbouring products with int16 saturation.
@@ -42,32 +57,28 @@ bool pairs_fit(const int8_t* bytes, int64_t count, int64_t largest_code) {
   return true;
 }
 
-void fold_column(PackedWeights& p, int64_t column, const WeightSource& from, int64_t bias, SrcCodes src) {
-  ReachSum reach(src, bias);
-  int64_t sum = 0;
-  for (int64_t s = 0; s < p.segments; ++s)
-    for (int64_t k = 0; k < p.k; ++k) {
-      const int64_t w = weight_at(from, column, s, k);
-      reach.add(w);
-      sum += w;
-    }
-  p.sum[static_cast<size_t>(column)] = static_cast<int32_t>(sum);
-  p.offset[static_cast<size_t>(column)] =
-      static_cast<int32_t>(static_cast<uint32_t>(bias - src.zero * sum));  // may wrap
-  p.reach.push_back(reach.reach());
+/// What the codes' zero point adds to each column, and the accumulators that the columns reach.
+void fold_columns(PackedWeights& p, const WeightSource& from, const int32_t* bias, SrcCodes src) {
+  std::vector<SignedSums> sums(static_cast<size_t>(p.columns));
+  for (int64_t s = 0; s < p.segments; ++s) {
+    const auto part = signed_sums(from.data + s * from.segment_stride, p.k, p.columns, from.k_stride, from.column_stride, nullptr);
+    for (size_t c = 0; c < sums.size(); ++c) sums[c].above += part[c].above, sums[c].below += part[c].below;
+  }
+  for (size_t c = 0; c < sums.size(); ++c) {
+    const int64_t b = bias ? bias[c] : 0, sum = sums[c].above + sums[c].below;
+    p.sum[c] = static_cast<int32_t>(sum);
+    p.offset[c] = static_cast<int32_t>(static_cast<uint32_t>(b - src.zero * sum));  // may wrap
+    p.reach.push_back(reach_of(src, b, sums[c]));
+  }
 }
 
 }  // namespace
 
-ReachSum::ReachSum(SrcCodes src, int64_t bias) : reach_{bias, bias} {
-  const int64_t span = int64_t{src.hi} - src.lo;
-  least_ = src.dynamic ? -span : std::min<int64_t>(0, int64_t{src.lo} - src.zero);
-  most_ = src.dynamic ? span : std::max<int64_t>(0, int64_t{src.hi} - src.zero);
-}
-
-void ReachSum::add(int64_t weight) {
-  reach_.lo += (weight < 0 ? most_ : least_) * weight;
-  reach_.hi += (weight < 0 ? least_ : most_) * weight;
+Reach reach_of(SrcCodes src, int64_t bias, SignedSums weights) {
+  const int64_t span = int64_t{src.hi} - src.lo;  // of code - zero: from `least` <= 0 to `most` >= 0
+  const int64_t least = src.dynamic ? -span : std::min<int64_t>(0, int64_t{src.lo} - src.zero);
+  const int64_t most = src.dynamic ? span : std::max<int64_t>(0, int64_t{src.hi} - src.zero);
+  return {bias + least * weights.above + most * weights.below, bias + most * weights.above + least * weights.below};
 }
 
 bool fits_int32(const std::vector<Reach>& reach) {
@@ -88,10 +99,10 @@ PackedWeights pack_weights(int64_t groups, int64_t columns, int64_t segments, in
   layout(p);
   p.sum.resize(static_cast<size_t>(columns) + kPadding);
   p.offset.resize(static_cast<size_t>(columns) + kPadding);
-  for (int64_t c = 0; c < columns; ++c) fold_column(p, c, from, bias ? bias[c] : 0, src);
+  fold_columns(p, from, bias, src);
   for (PackedPanel& panel : p.panels) {
     int8_t* bytes = p.bytes.values<int8_t>().data() + panel.at;
-    fill(p, panel, from, bytes);
+    from.k_stride == 1 ? fill_by_words(p, panel, from, bytes) : fill_by_rows(p, panel, from, bytes);
     panel.pairs_fit = pairs_fit(bytes, segments * p.k4() * panel.width * 4, std::max(src.hi, src.zero));
   }
   p.fits_int32 = fits_int32(p.reach);

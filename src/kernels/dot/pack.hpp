@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/tensor.hpp"
+#include "kernels/dot/sums.hpp"
 #include "kernels/requantize/proof.hpp"
 
 namespace bitwright {
@@ -71,16 +72,7 @@ inline ColumnRange columns_of(const PackedWeights& packed, PanelRange range) {
 
 /// The accumulators one column can reach, from its bias and weights: each weight with the worst code, and with none
 /// (padding), so that every partial sum lies within as well.
-class ReachSum {
- public:
-  ReachSum(SrcCodes src, int64_t bias);
-  void add(int64_t weight);
-  Reach reach() const { return reach_; }
-
- private:
-  int64_t least_, most_;  // of code - zero; least_ <= 0 <= most_
-  Reach reach_;
-};
+Reach reach_of(SrcCodes src, int64_t bias, SignedSums weights);
 
 bool fits_int32(const std::vector<Reach>& reach);
 
