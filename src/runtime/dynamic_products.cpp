@@ -5,7 +5,7 @@
 namespace bitwright {
 namespace {
 
-constexpr int64_t kBlock = 48;  // rows whose results stay in the cache until they are finished; what products take at once
+constexpr int64_t kBlock = 96;  // rows whose results stay in the cache until they are finished; what products take at once
 
 struct Columns {
   int64_t begin, count;
@@ -21,7 +21,7 @@ Columns columns_of(const DynamicProduct& product, int64_t panel) {
 /// Rows of a piece: two pieces for each thread, but not fewer rows than make the weights worth reading.
 int64_t rows_of_piece(int64_t m, int64_t threads) {
   constexpr int64_t kLeastRows = 24;
-  return std::max(kLeastRows, threads == 1 ? m : (m + 2 * threads - 1) / (2 * threads));
+  return std::max(kLeastRows, (m + threads - 1) / threads);
 }
 
 }  // namespace

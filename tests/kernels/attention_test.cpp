@@ -42,15 +42,26 @@ struct Case {
     std::vector<float> y(static_cast<size_t>(p.queries * p.heads * p.width), -7.0f);
     Exact<float> scratch(attention_scratch_bytes(p.keys, p.depth, p.width) / 4);
     AttentionArgs mine = args;
+    float range[2] = {0, 0};
+    mine.range = range;
     mine.dst = y.data() + (p.heads - 1) * p.width;
     mine.scratch = scratch.data();
     for (int64_t row = 0; row < p.queries; row += grain) kernel(mine, row, std::min(p.queries, row + grain));
+    float least = 0, most = 0;
+    for (int64_t i = 0; i < p.queries; ++i)
+      for (int64_t c = 0; c < p.width; ++c) {
+        const float value = mine.dst[i * mine.dst_row + c];
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+    EXPECT_EQ(range[0], least);
+    EXPECT_EQ(range[1], most);
     return y;
   }
 };
 
 const Problem kProblems[] = {{1, 1, 1, 1, 1, false}, {6, 16, 32, 32, 1, true},   {7, 15, 5, 3, 2, true},  {13, 64, 32, 32, 3, false},
-                             {5, 65, 8, 17, 2, true}, {128, 128, 32, 32, 2, true}, {19, 81, 64, 64, 2, false}, {2, 200, 33, 100, 1, true}};
+                             {5, 65, 8, 17, 2, true}, {128, 128, 32, 32, 2, true}, {19, 81, 64, 64, 2, false}, {2, 200, 33, 100, 1, true}, {10, 18, 7, 31, 2, true}};
 
 TEST(Attention, TheBitsAreTheSameOnEveryInstructionSetAndWithAnyCut) {
   Random random(seed());

@@ -28,6 +28,7 @@ struct AttentionArgs {
   float* dst = nullptr;         // [queries, width]
   int64_t q_row = 0, k_row = 0, k_column = 1, v_row = 0, mask_row = 0, dst_row = 0;
   float scale = 1;
+  float* range = nullptr;    // least and greatest result and 0, NaN left out, merged into range[0] and range[1]; or null
   float* scratch = nullptr;  // attention_scratch_bytes of the caller's own, 64-byte aligned
 };
 

@@ -25,7 +25,12 @@ void attention_f32_ref(const AttentionArgs& args, int64_t row0, int64_t row1) no
   for (int64_t row = row0; row < row1; ++row) {
     scores(args, row, p);
     const float factor = 1.0f / exponentials_of_row(p, p, args.keys, most_of_row(p, args.keys));
-    for (int64_t c = 0; c < args.width; ++c) args.dst[row * args.dst_row + c] = dot(p, args.v + c, args.v_row, args.keys) * factor;
+    for (int64_t c = 0; c < args.width; ++c) {
+      const float y = dot(p, args.v + c, args.v_row, args.keys) * factor;
+      args.dst[row * args.dst_row + c] = y;
+      if (args.range && y < args.range[0]) args.range[0] = y;
+      if (args.range && y > args.range[1]) args.range[1] = y;
+    }
   }
 }
 

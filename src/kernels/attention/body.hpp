@@ -37,6 +37,7 @@ struct Block {
   const AttentionScratch size;
   int64_t row, rows;
   float* p;  // [kRows, size.scores]
+  Range& range;
 
   template <int kVectors>
   BW_NOIPA void scores(int64_t column) const {
@@ -72,7 +73,9 @@ struct Block {
       BW_UNROLL
       for (int c = 0; c < kVectors; ++c) {
         const int64_t at = column + c * kLanes;
-        if (at < args.width) store(to + at, sums[r][c] * factor, args.width - at);
+        const F y = sums[r][c] * factor;
+        range.see(y);  // zeros behind the last column
+        if (at < args.width) store(to + at, y, args.width - at);
       }
     }
   }
@@ -94,11 +97,22 @@ struct Block {
   }
 };
 
+/// 4 keys, 4 numbers of each, transposed.
+BW_INLINE void transpose(const float* from, int64_t from_row, float* to, int64_t to_row) {
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + from_row), c = _mm_loadu_ps(from + 2 * from_row),
+         d = _mm_loadu_ps(from + 3 * from_row);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a), _mm_storeu_ps(to + to_row, b), _mm_storeu_ps(to + 2 * to_row, c), _mm_storeu_ps(to + 3 * to_row, d);
+}
+
 /// Keys transposed, zeros behind the last one; values row by row, zeros behind the last column.
 BW_NOIPA void pack(const AttentionArgs& args, const AttentionScratch& size) {
   float* k = size.transposed_keys(args.scratch);
+  const int64_t depth4 = args.k_column == 1 ? args.depth / 4 * 4 : 0, keys4 = args.keys / 4 * 4;
+  for (int64_t j = 0; j < keys4; j += 4)
+    for (int64_t d = 0; d < depth4; d += 4) transpose(args.k + j * args.k_row + d, args.k_row, k + d * size.scores + j, size.scores);
   for (int64_t j = 0; j < args.keys; ++j)
-    for (int64_t d = 0; d < args.depth; ++d) k[d * size.scores + j] = args.k[j * args.k_row + d * args.k_column];
+    for (int64_t d = j < keys4 ? depth4 : 0; d < args.depth; ++d) k[d * size.scores + j] = args.k[j * args.k_row + d * args.k_column];
   for (int64_t d = 0; d < args.depth; ++d)
     for (int64_t j = args.keys; j < size.scores; ++j) k[d * size.scores + j] = 0;
   float* v = size.values(args.scratch);
@@ -111,8 +125,10 @@ BW_NOIPA void pack(const AttentionArgs& args, const AttentionScratch& size) {
 void BW_ATTENTION_NAME(const AttentionArgs& args, int64_t row0, int64_t row1) noexcept {
   const AttentionScratch size(args.keys, args.depth, args.width);
   pack(args, size);
+  Range range;
   for (int64_t row = row0; row < row1; row += kRows)
-    Block{args, size, row, row1 - row < kRows ? row1 - row : kRows, size.block(args.scratch)}.run();
+    Block{args, size, row, row1 - row < kRows ? row1 - row : kRows, size.block(args.scratch), range}.run();
+  if (args.range) range.merge_into(args.range);
 }
 
 }  // namespace bitwright

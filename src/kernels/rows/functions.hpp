@@ -105,8 +105,24 @@ BW_INLINE float most_of_row(const float* row, int64_t length) {
 /// dst = exp(src - most), whose sum it returns; dst may be src.
 BW_INLINE float exponentials_of_row(const float* src, float* dst, int64_t length, float most) {
   const F shift = splat(most);
-  map([shift](F x) BW_INLINE_LAMBDA { return exponential_down(x - shift); }, src, dst, length);
-  return sum_row([](F x) BW_INLINE_LAMBDA { return x; }, dst, length, 0.0f);
+  F sum[kParts];
+  BW_UNROLL
+  for (int part = 0; part < kParts; ++part) sum[part] = splat(0.0f);
+  int64_t i = 0;
+  for (; i + kSums <= length; i += kSums) {
+    BW_UNROLL
+    for (int part = 0; part < kParts; ++part) {
+      const F x = exponential_down(load(src + i + part * kLanes) - shift);
+      store(dst + i + part * kLanes, x);
+      sum[part] = sum[part] + x;
+    }
+  }
+  for (int part = 0; part < kParts && i + part * kLanes < length; ++part) {
+    const int64_t at = i + part * kLanes;
+    store(dst + at, exponential_down(load(src + at, length - at, 0) - shift), length - at);
+    sum[part] = sum[part] + load(dst + at, length - at, 0);
+  }
+  return sum_of(sum);
 }
 
 struct LayerNorm {

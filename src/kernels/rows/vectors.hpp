@@ -135,12 +135,11 @@ BW_INLINE F exponential(F x) {
   return times_power(fma(p, r, splat(1.0f)), shifted);
 }
 
-/// exp of x <= 0: 0 below -87, and a NaN stays one.
-BW_INLINE F exponential_down(F x) {
-  return less(x, splat(-87.0f), splat(0.0f), ordered(x, exponential(maximum(x, splat(-87.0f))), x));
-}
+/// exp of x <= 0: 0 from -87 down, and a NaN stays one.
+BW_INLINE F exponential_down(F x) { return less(splat(-87.0f), x, exponential(x), maximum(splat(0.0f), x)); }
 
-/// The 16 partial sums added pairwise: i and i + 8, then i and i + 4 ...
+// The 16 partial sums added pairwise: i and i + 8, then i and i + 4, i + 2, i + 1; and the greatest lane, NaN left out.
+#if BW_LANES == 4
 BW_INLINE float sum_of(const F (&x)[kParts]) {
   float lanes[kSums];
   for (int part = 0; part < kParts; ++part) store(lanes + part * kLanes, x[part]);
@@ -148,14 +147,34 @@ BW_INLINE float sum_of(const F (&x)[kParts]) {
     for (int i = 0; i < step; ++i) lanes[i] = lanes[i] + lanes[i + step];
   return lanes[0];
 }
-
-/// The greatest; NaN are left out.
 BW_INLINE float most_of(F x) {
-  float lanes[kLanes];
-  store(lanes, x);
-  for (int i = 1; i < kLanes; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-  return lanes[0];
+  float most = x[0];
+  for (int i = 1; i < 4; ++i) most = x[i] > most ? x[i] : most;
+  return most;
 }
+#else
+/// op(lower half, upper half) again and again.
+template <class Op>
+BW_INLINE float folded(__m256 x, Op op) {
+  __m128 y = op(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+  y = op(y, _mm_movehl_ps(y, y));
+  return _mm_cvtss_f32(op(y, _mm_movehdup_ps(y)));
+}
+#if BW_LANES == 16
+BW_INLINE __m256 upper(F x) { return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1)); }
+BW_INLINE __m256 halves_added(const F (&x)[kParts]) { return _mm512_castps512_ps256(x[0]) + upper(x[0]); }
+BW_INLINE __m256 halves_most(F x) { return _mm256_max_ps(_mm512_castps512_ps256(x), upper(x)); }
+#else
+BW_INLINE __m256 halves_added(const F (&x)[kParts]) { return x[0] + x[1]; }
+BW_INLINE __m256 halves_most(F x) { return x; }
+#endif
+BW_INLINE float sum_of(const F (&x)[kParts]) {
+  return folded(halves_added(x), [](__m128 a, __m128 b) BW_INLINE_LAMBDA { return a + b; });
+}
+BW_INLINE float most_of(F x) {
+  return folded(halves_most(x), [](__m128 a, __m128 b) BW_INLINE_LAMBDA { return _mm_max_ps(a, b); });
+}
+#endif
 
 }  // namespace
 }  // namespace bitwright

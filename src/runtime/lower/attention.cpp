@@ -2,7 +2,7 @@
 // (kernels/attention), which reads queries, keys and values through the Transposes and Reshapes before it and writes through
 // the Transpose behind it. (The name sorts before "onednn_pair", which takes the products one by one.)
 #include "kernels/attention/attention.hpp"
-#include "runtime/lowering.hpp"
+#include "runtime/ranges.hpp"
 
 namespace bitwright {
 namespace {
@@ -27,6 +27,12 @@ bool has_entry(const Lowering& lowering, const Node& node) {
   for (size_t i = 0; i < node.inputs.size(); ++i)
     if (lowering.input_entry(node, i)) return true;
   return false;
+}
+
+/// The float operator that alone reads a value, if its result's shape is known.
+const Node* next(const Lowering& lowering, ValueId value) {
+  const Node* reader = lowering.output_entry(value) ? nullptr : lowering.only_reader(value);
+  return reader && !has_entry(lowering, *reader) && lowering.known(reader->output()) ? reader : nullptr;
 }
 
 std::vector<int64_t> permutation(const Node& transpose, size_t rank) {
@@ -102,8 +108,8 @@ std::optional<Match> match_attention(const Lowering& lowering, const Node& first
   m.nodes = {&first};
   const Shape& scores = lowering.known(first.output())->shape();
   for (ValueId value = first.output();;) {
-    const Node* reader = lowering.output_entry(value) ? nullptr : lowering.only_reader(value);
-    if (!reader || has_entry(lowering, *reader) || !lowering.known(reader->output())) return {};
+    const Node* reader = next(lowering, value);
+    if (!reader) return {};
     m.nodes.push_back(reader);
     if (m.softmax) {
       m.product = reader;
@@ -136,8 +142,11 @@ class AttentionStep : public Step {
     const auto floats = [&](size_t i) { return context.at(reads[i]).values<float>().data(); };
     const float *q = floats(0), *k = floats(1), *v = floats(2), *mask = mask_at.empty() ? nullptr : floats(3);
     float* dst = context.at(writes[0]).values<float>().data();
+    float* cell = writes.size() > 1 ? context.at(writes[1]).values<float>().data() : nullptr;
+    if (cell) cell[0] = cell[1] = 0;
     const int64_t parts = (args.queries + grain - 1) / grain;
     context.rows(std::ssize(q_at) * parts, 1, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      float seen[2] = {0, 0};
       for (int64_t piece = begin; piece < end; ++piece) {
         const auto i = static_cast<size_t>(piece / parts);
         const int64_t row = piece % parts * grain;
@@ -145,8 +154,10 @@ class AttentionStep : public Step {
         mine.q = q + q_at[i], mine.k = k + k_at[i], mine.v = v + v_at[i], mine.dst = dst + dst_at[i];
         if (mask) mine.mask = mask + mask_at[i];
         mine.scratch = reinterpret_cast<float*>(scratch);
+        mine.range = cell ? seen : nullptr;
         kernel(mine, row, std::min(args.queries, row + grain));
       }
+      if (cell) merge_range(cell, seen);
     });
   }
 };
@@ -165,11 +176,11 @@ std::string refusal(const Lowering& lowering, const Match& m, const View& q, con
   return {};
 }
 
-/// Where the step writes: through a Transpose that alone reads the product.
+/// Where the step writes: through a Transpose that alone reads the product, and Reshapes.
 View destination(const Lowering& lowering, Match& m) {
   View view{m.product->output(), steps_of(lowering.known(m.product->output())->shape())};
-  const Node* transpose = lowering.output_entry(view.source) ? nullptr : lowering.only_reader(view.source);
-  if (!transpose || !transpose->is("Transpose") || has_entry(lowering, *transpose)) return view;
+  const Node* transpose = next(lowering, view.source);
+  if (!transpose || !transpose->is("Transpose")) return view;
   const auto perm = permutation(*transpose, view.steps.size());
   if (perm.back() != std::ssize(perm) - 1) return view;
   const ValueId moved = transpose->output();
@@ -177,6 +188,10 @@ View destination(const Lowering& lowering, Match& m) {
   for (size_t i = 0; i < perm.size(); ++i) view.steps[static_cast<size_t>(perm[i])] = steps[i];
   view.source = moved;
   m.nodes.push_back(transpose);
+  for (const Node* reshape; (reshape = next(lowering, view.source)) && reshape->is("Reshape");) {
+    view.source = reshape->output();
+    m.nodes.push_back(reshape);
+  }
   return view;
 }
 
@@ -225,6 +240,7 @@ Reason lower_attention(Lowering& lowering, const Node& node) {
   step->info.macs = heads * args.queries * args.keys * (args.depth + args.width);
   const BufferId out = lowering.make(DType::f32, lowering.known(dst.source)->shape());
   step->writes = {out};
+  if (const BufferId range = make_range(lowering, dst.source); range != kNoBuffer) step->writes.push_back(range);
   lowering.add(std::move(step));
   lowering.define_raw(dst.source, out);
   return {};
