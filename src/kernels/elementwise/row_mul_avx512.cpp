@@ -42,27 +42,22 @@ BW_INLINE __m512i codes_at(const Multiply& m, const uint8_t* src, const float* f
 void row_mul_u8_avx512(const RowMulArgs& args, int64_t begin, int64_t end) noexcept {
   const Multiply multiply(args);
   const int64_t whole = args.columns / 64 * 64, rest = args.columns - whole;
-  for (int64_t c = 0; c < whole; c += 64) {
-    __m512 factor[4], shift[4];
-    BW_UNROLL
-    for (int j = 0; j < 4; ++j) {
-      factor[j] = _mm512_loadu_ps(args.factor + c + 16 * j);
-      shift[j] = _mm512_loadu_ps(args.shift + c + 16 * j);
-    }
-    for (int64_t row = begin; row < end; ++row) {
-      const uint8_t* src = args.src + row * args.columns + c;
+  for (int64_t row = begin; row < end; ++row) {
+    const uint8_t* src = args.src + row * args.columns;
+    uint8_t* dst = args.dst + row * args.columns;
+    for (int64_t c = 0; c < whole; c += 64) {
       __m512i v[4];
       BW_UNROLL
-      for (int j = 0; j < 4; ++j)
-        v[j] = multiply.round(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + 16 * j)), factor[j], shift[j]);
-      _mm512_storeu_si512(args.dst + row * args.columns + c, multiply.pack(v));
+      for (int j = 0; j < 4; ++j) {
+        const int64_t at = c + 16 * j;
+        v[j] = multiply.round(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + at)), _mm512_loadu_ps(args.factor + at),
+                              _mm512_loadu_ps(args.shift + at));
+      }
+      _mm512_storeu_si512(dst + c, multiply.pack(v));
     }
-  }
-  if (rest == 0) return;
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t at = row * args.columns + whole;
-    _mm512_mask_storeu_epi8(args.dst + at, (__mmask64{1} << rest) - 1,
-                            codes_at(multiply, args.src + at, args.factor + whole, args.shift + whole, rest));
+    if (rest > 0)
+      _mm512_mask_storeu_epi8(dst + whole, (__mmask64{1} << rest) - 1,
+                              codes_at(multiply, src + whole, args.factor + whole, args.shift + whole, rest));
   }
 }
 

@@ -3,6 +3,7 @@
 // computes 8-bit codes as ONNX Runtime does (docs Q15). Other profiles, wider codes and other broadcasts form real values
 // in float, combine and round them.
 #include <cstring>
+#include <numeric>
 
 #include "runtime/followers.hpp"
 
@@ -41,7 +42,7 @@ class BinaryStep : public Step {
   /// Short rows are repeated in scratch memory, so that one call has something to do.
   int64_t rows_together() const { return std::clamp<int64_t>(kTogether / std::max<int64_t>(1, repeat->length), 1, repeat->rows); }
   int64_t scratch_needed() const {
-    return repeat->length * (row_mul ? 2 * static_cast<int64_t>(sizeof(float)) : rows_together() * size_of(repeated));
+    return repeat->length * (row_mul ? factor_rows() * 2 * static_cast<int64_t>(sizeof(float)) : rows_together() * size_of(repeated));
   }
 
  private:
@@ -69,18 +70,30 @@ class BinaryStep : public Step {
     RowMulArgs all{static_cast<const uint8_t*>(repeated == 0 ? whole.b : whole.a), static_cast<uint8_t*>(whole.dst), length};
     all.k = mul.k, all.zero = static_cast<float>(mul.qy.zero);
     all.lo = static_cast<float>(mul.lo), all.hi = static_cast<float>(mul.hi);
-    const int64_t grain = std::max<int64_t>(8, kGrain / length);
+    const int64_t grain = std::max<int64_t>(8, kGrain / length), together = factor_rows();
     context.rows(repeat->blocks * repeat->rows, grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
-      RowMulArgs mine = all;
-      auto* factors = reinterpret_cast<float*>(scratch);
-      mine.factor = factors, mine.shift = factors + length;
+      auto* factor = reinterpret_cast<float*>(scratch);
+      float* shift = factor + together * length;
       for (int64_t last = begin; begin < end; begin = last) {
         const int64_t block = begin / repeat->rows;
         last = std::min(end, (block + 1) * repeat->rows);
-        set_row_mul(mul, rows + block % repeat->distinct * length, length, factors, factors + length);
-        row_mul(mine, begin, last);
+        for (int64_t i = 0; i < together * length; i += length)
+          set_row_mul(mul, rows + block % repeat->distinct * length, length, factor + i, shift + i);
+        RowMulArgs part = all;
+        part.src += begin * length, part.dst += begin * length;
+        part.factor = factor, part.shift = shift;
+        const int64_t whole_rows = (last - begin) / together * together;
+        part.columns = together * length;
+        row_mul(part, 0, whole_rows / together);
+        part.columns = length;
+        row_mul(part, whole_rows, last - begin);
       }
     });
+  }
+  /// Rows whose columns together fill vectors of 64.
+  int64_t factor_rows() const {
+    const int64_t rows = 64 / std::gcd(repeat->length, int64_t{64});
+    return rows * repeat->length <= kTogether ? rows : 1;
   }
 
   void fill(int64_t block, const BinaryArgs& whole, std::byte* scratch) const {
