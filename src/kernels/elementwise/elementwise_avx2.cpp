@@ -1,4 +1,5 @@
-// AVX2: 8 lanes of float steps. Tails are copied into a full vector's worth of memory and back.
+// AVX2: 8 lanes of float steps; sums and products 32 codes at a time. Tails are copied into a full vector's worth of memory
+// and back.
 #include <immintrin.h>
 
 #include "kernels/elementwise/elementwise.hpp"
@@ -42,10 +43,11 @@ struct Encoder {
         lo(_mm256_set1_ps(static_cast<float>(low - q.zero))),
         hi(_mm256_set1_ps(static_cast<float>(high - q.zero))),
         zero(_mm256_set1_epi32(q.zero)) {}
-  BW_INLINE __m128i operator()(__m256 x) const {
+  BW_INLINE __m256i rounded(__m256 x) const {
     const __m256 v = _mm256_min_ps(_mm256_max_ps(_mm256_div_ps(x, scale), lo), hi);  // maxps: a NaN becomes lo
-    return to_bytes(_mm256_add_epi32(_mm256_cvtps_epi32(v), zero));
+    return _mm256_add_epi32(_mm256_cvtps_epi32(v), zero);
   }
+  BW_INLINE __m128i operator()(__m256 x) const { return to_bytes(rounded(x)); }
 };
 
 struct Operand {
@@ -65,43 +67,102 @@ struct Operand {
   }
 };
 
-/// The codes of an operand as floats.
+/// 32 codes of an operand as floats, in the order that unpacking leaves them in, which packing undoes.
 struct Codes {
   const uint8_t* data;
   int64_t step;
   Codes(const void* from, int64_t stride) : data(static_cast<const uint8_t*>(from)), step(stride) {}
-  BW_INLINE __m256 operator()(int64_t i, int64_t count) const {
-    if (step == 0) return _mm256_set1_ps(*data);
-    const __m128i codes =
-        count >= 8 ? _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + i)) : load_codes(data + i, count);
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes));
+  BW_INLINE void operator()(int64_t i, __m256 (&x)[4]) const {
+    if (step == 0) {
+      x[0] = x[1] = x[2] = x[3] = _mm256_set1_ps(*data);
+      return;
+    }
+    const __m256i codes = load256(data + i), none = _mm256_setzero_si256();
+    const __m256i low = _mm256_unpacklo_epi8(codes, none), high = _mm256_unpackhi_epi8(codes, none);
+    x[0] = _mm256_cvtepi32_ps(_mm256_unpacklo_epi16(low, none));
+    x[1] = _mm256_cvtepi32_ps(_mm256_unpackhi_epi16(low, none));
+    x[2] = _mm256_cvtepi32_ps(_mm256_unpacklo_epi16(high, none));
+    x[3] = _mm256_cvtepi32_ps(_mm256_unpackhi_epi16(high, none));
   }
 };
 
+// f: from 8 floats of each operand to rounded codes, which are then clamped.
 template <class F>
-BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
-  const Codes a(args.a, args.a_step), b(args.b, args.b_step);
-  const __m256 lo = _mm256_set1_ps(static_cast<float>(args.lo)), hi = _mm256_set1_ps(static_cast<float>(args.hi));
-  const auto code = [&](int64_t i, int64_t count) BW_INLINE_LAMBDA {
-    return to_bytes(_mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(f(a(i, count), b(i, count)), lo), hi)));
-  };
-  auto* dst = static_cast<uint8_t*>(args.dst);
-  int64_t i = begin;
-  for (; i + 8 <= end; i += 8) _mm_storel_epi64(reinterpret_cast<__m128i*>(dst + i), code(i, 8));
-  if (i < end) store_codes(dst + i, code(i, end - i), end - i);
+BW_INLINE void binary_range(const Codes& a, const Codes& b, const BinaryArgs& args, uint8_t* dst, int64_t begin, int64_t end, F f) {
+  const __m256i lo = _mm256_set1_epi8(static_cast<char>(args.lo)), hi = _mm256_set1_epi8(static_cast<char>(args.hi));
+  for (int64_t i = begin; i < end; i += 32) {
+    __m256 x[4], y[4];
+    __m256i v[4];
+    a(i, x);
+    b(i, y);
+    BW_UNROLL
+    for (int j = 0; j < 4; ++j) v[j] = f(x[j], y[j]);
+    const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+    store256(dst + i, _mm256_min_epu8(_mm256_max_epu8(bytes, lo), hi));
+  }
 }
 
-// 32 lookups: one pshufb per 16 entries of the table, kept where the high nibble matches.
-BW_INLINE __m256i lookup(const __m256i (&table)[16], __m256i x) {
-  const __m256i low = _mm256_and_si256(x, _mm256_set1_epi8(15));
-  const __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
-  __m256i out = _mm256_setzero_si256();
+template <class F>
+BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
+  Codes a(args.a, args.a_step), b(args.b, args.b_step);
+  auto* dst = static_cast<uint8_t*>(args.dst);
+  const int64_t whole = begin + (end - begin) / 32 * 32, left = end - whole;
+  binary_range(a, b, args, dst, begin, whole, f);
+  if (left == 0) return;
+  alignas(32) uint8_t x[32] = {}, y[32] = {}, out[32];
+  __builtin_memcpy(x, a.step ? a.data + whole : a.data, static_cast<unsigned long>(a.step ? left : 1));
+  __builtin_memcpy(y, b.step ? b.data + whole : b.data, static_cast<unsigned long>(b.step ? left : 1));
+  a.data = x, b.data = y;
+  binary_range(a, b, args, out, 0, 32, f);
+  __builtin_memcpy(dst + whole, out, static_cast<unsigned long>(left));
+}
+
+/// Rounded; what is more than a byte saturates in any case, and must not overflow before.
+BW_INLINE __m256i rounded(__m256 v) { return _mm256_cvtps_epi32(_mm256_min_ps(v, _mm256_set1_ps(65536.0f))); }
+
+/// Operands as float numbers and the code of a float number, for the ops that are float steps.
+struct FloatSteps {
+  __m256 za, sa, zb, sb;
+  Encoder encode;
+  explicit FloatSteps(const BinaryArgs& args)
+      : za(_mm256_set1_ps(static_cast<float>(args.qa.zero))),
+        sa(_mm256_set1_ps(args.qa.scale)),
+        zb(_mm256_set1_ps(static_cast<float>(args.qb.zero))),
+        sb(_mm256_set1_ps(args.qb.scale)),
+        encode(args.qy, args.lo, args.hi) {}
+  BW_INLINE __m256 a(__m256 code) const { return _mm256_mul_ps(_mm256_sub_ps(code, za), sa); }
+  BW_INLINE __m256 b(__m256 code) const { return _mm256_mul_ps(_mm256_sub_ps(code, zb), sb); }
+};
+
+// 64 lookups: one pshufb per 16 entries, which gives 0 where the index, less 16 each time, is negative. Entries are XORs of
+// neighbouring blocks, so that what is selected on the way adds up to the block that was meant. An index from 128 on is
+// negative at first and misses the first of the XORs; they are in those of 8 blocks further.
+struct LookupTable {
+  __m128i part[16];
+  explicit LookupTable(const uint8_t* table) {
+    __m128i before = _mm_setzero_si128();
+    for (int i = 0; i < 16; ++i) {
+      const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * i));
+      part[i] = _mm_xor_si128(here, before);
+      if (i >= 8) part[i] = _mm_xor_si128(part[i], part[i - 8]);
+      before = here;
+    }
+  }
+};
+
+BW_INLINE void lookup64(const LookupTable& table, const uint8_t* src, uint8_t* dst) {
+  const __m256i block = _mm256_set1_epi8(16);
+  __m256i x = load256(src), y = load256(src + 32), u = _mm256_setzero_si256(), v = u;
   BW_UNROLL
   for (int i = 0; i < 16; ++i) {
-    const __m256i here = _mm256_cmpeq_epi8(high, _mm256_set1_epi8(static_cast<char>(i)));
-    out = _mm256_or_si256(out, _mm256_and_si256(here, _mm256_shuffle_epi8(table[i], low)));
+    const __m256i entries = _mm256_broadcastsi128_si256(table.part[i]);
+    u = _mm256_xor_si256(u, _mm256_shuffle_epi8(entries, x));
+    v = _mm256_xor_si256(v, _mm256_shuffle_epi8(entries, y));
+    x = i < 8 ? _mm256_sub_epi8(x, block) : _mm256_subs_epi8(x, block);
+    y = i < 8 ? _mm256_sub_epi8(y, block) : _mm256_subs_epi8(y, block);
   }
-  return out;
+  store256(dst, u);
+  store256(dst + 32, v);
 }
 
 // Lanes merged into *lo and *hi.
@@ -118,18 +179,18 @@ void merge_range(const RangeArgs& args, __m256 lo, __m256 hi) {
 }  // namespace
 
 void lookup_u8_avx2(const LookupArgs& args, int64_t begin, int64_t end) noexcept {
-  __m256i table[16];
-  for (int i = 0; i < 16; ++i)
-    table[i] = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(args.table + 16 * i)));
   int64_t i = begin;
-  for (; i + 32 <= end; i += 32) store256(args.dst + i, lookup(table, load256(args.src + i)));
+  if (end - begin >= 64) {
+    const LookupTable table(args.table);
+    for (; i + 64 <= end; i += 64) lookup64(table, args.src + i, args.dst + i);
+  }
   for (; i < end; ++i) args.dst[i] = args.table[args.src[i]];
 }
 
 void add_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   const __m256 ka = _mm256_set1_ps(args.ka), kb = _mm256_set1_ps(args.kb), k = _mm256_set1_ps(args.k);
   binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
-    return _mm256_fmadd_ps(a, ka, _mm256_fmadd_ps(b, kb, k));
+    return rounded(_mm256_fmadd_ps(a, ka, _mm256_fmadd_ps(b, kb, k)));
   });
 }
 
@@ -138,7 +199,21 @@ void mul_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   const __m256 k = _mm256_set1_ps(args.k), zero = _mm256_set1_ps(static_cast<float>(args.qy.zero));
   binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
     const __m256 product = _mm256_mul_ps(_mm256_sub_ps(a, za), _mm256_sub_ps(b, zb));  // exact
-    return _mm256_add_ps(_mm256_mul_ps(product, k), zero);
+    return rounded(_mm256_add_ps(_mm256_mul_ps(product, k), zero));
+  });
+}
+
+void add_float_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  const FloatSteps steps(args);
+  binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
+    return steps.encode.rounded(_mm256_add_ps(steps.a(a), steps.b(b)));
+  });
+}
+
+void mul_float_u8_avx2(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  const FloatSteps steps(args);
+  binary(args, begin, end, [=](__m256 a, __m256 b) BW_INLINE_LAMBDA {
+    return steps.encode.rounded(_mm256_mul_ps(steps.a(a), steps.b(b)));
   });
 }
 

@@ -31,10 +31,11 @@ struct Encoder {
         lo(_mm512_set1_ps(static_cast<float>(low - q.zero))),
         hi(_mm512_set1_ps(static_cast<float>(high - q.zero))),
         zero(_mm512_set1_epi32(q.zero)) {}
-  BW_INLINE __m128i operator()(__m512 x) const {
+  BW_INLINE __m512i rounded(__m512 x) const {
     const __m512 v = _mm512_min_ps(_mm512_max_ps(_mm512_div_ps(x, scale), lo), hi);  // maxps: a NaN becomes lo
-    return _mm512_cvtepi32_epi8(_mm512_add_epi32(_mm512_cvtps_epi32(v), zero));
+    return _mm512_add_epi32(_mm512_cvtps_epi32(v), zero);
   }
+  BW_INLINE __m128i operator()(__m512 x) const { return _mm512_cvtepi32_epi8(rounded(x)); }
 };
 
 struct Operand {
@@ -75,18 +76,35 @@ struct FourOfCodes {
   }
 };
 
+/// Rounded; what is more than a byte saturates in any case, and must not overflow before.
+BW_INLINE __m512i rounded(__m512 v) { return _mm512_cvtps_epi32(_mm512_min_ps(v, _mm512_set1_ps(65536.0f))); }
+
+/// Operands as float numbers and the code of a float number, for the ops that are float steps.
+struct FloatSteps {
+  __m512 za, sa, zb, sb;
+  Encoder encode;
+  explicit FloatSteps(const BinaryArgs& args)
+      : za(_mm512_set1_ps(static_cast<float>(args.qa.zero))),
+        sa(_mm512_set1_ps(args.qa.scale)),
+        zb(_mm512_set1_ps(static_cast<float>(args.qb.zero))),
+        sb(_mm512_set1_ps(args.qb.scale)),
+        encode(args.qy, args.lo, args.hi) {}
+  BW_INLINE __m512 a(__m512 code) const { return _mm512_mul_ps(_mm512_sub_ps(code, za), sa); }
+  BW_INLINE __m512 b(__m512 code) const { return _mm512_mul_ps(_mm512_sub_ps(code, zb), sb); }
+};
+
+// f: from 16 floats of each operand to rounded codes, which are then clamped.
 template <class F>
 BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
   const Codes a(args.a, args.a_step), b(args.b, args.b_step);
   const FourOfCodes codes(args.lo, args.hi);
-  const __m512 most = _mm512_set1_ps(65536.0f);  // what is more saturates in any case, and must not overflow before
   auto* dst = static_cast<uint8_t*>(args.dst);
   const auto step = [&](int64_t i, auto mask_from) BW_INLINE_LAMBDA {
     __m512i v[4];
     BW_UNROLL
     for (int64_t j = 0; j < 4; ++j) {
       const __mmask16 mask = mask_from(i + 16 * j);
-      v[j] = _mm512_cvtps_epi32(_mm512_min_ps(f(a(i + 16 * j, mask), b(i + 16 * j, mask)), most));
+      v[j] = f(a(i + 16 * j, mask), b(i + 16 * j, mask));
     }
     return codes(v);
   };
@@ -111,7 +129,7 @@ void lookup_u8_avx512(const LookupArgs& args, int64_t begin, int64_t end) noexce
 void add_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   const __m512 ka = _mm512_set1_ps(args.ka), kb = _mm512_set1_ps(args.kb), k = _mm512_set1_ps(args.k);
   binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
-    return _mm512_fmadd_ps(a, ka, _mm512_fmadd_ps(b, kb, k));
+    return rounded(_mm512_fmadd_ps(a, ka, _mm512_fmadd_ps(b, kb, k)));
   });
 }
 
@@ -120,7 +138,21 @@ void mul_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept 
   const __m512 k = _mm512_set1_ps(args.k), zero = _mm512_set1_ps(static_cast<float>(args.qy.zero));
   binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
     const __m512 product = _mm512_mul_ps(_mm512_sub_ps(a, za), _mm512_sub_ps(b, zb));  // exact
-    return _mm512_add_ps(_mm512_mul_ps(product, k), zero);
+    return rounded(_mm512_add_ps(_mm512_mul_ps(product, k), zero));
+  });
+}
+
+void add_float_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  const FloatSteps steps(args);
+  binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
+    return steps.encode.rounded(_mm512_add_ps(steps.a(a), steps.b(b)));
+  });
+}
+
+void mul_float_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
+  const FloatSteps steps(args);
+  binary(args, begin, end, [=](__m512 a, __m512 b) BW_INLINE_LAMBDA {
+    return steps.encode.rounded(_mm512_mul_ps(steps.a(a), steps.b(b)));
   });
 }
 

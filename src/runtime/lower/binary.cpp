@@ -225,7 +225,7 @@ BinaryOfCodes binary_of_codes(const Lowering& lowering, const Node& node, size_t
   if (as_onnxruntime) (add ? set_add : set_mul)(args);
   const ElementwiseTable& table = elementwise_kernels();
   const auto& rows = as_onnxruntime ? (add ? table.add : table.mul) : add ? table.add_float : table.mul_float;
-  made.row = select_elementwise(rows, as_onnxruntime, lowering.simulated() ? Isa::ref : lowering.options().isa).row;
+  made.row = select_elementwise(rows, u8, lowering.simulated() ? Isa::ref : lowering.options().isa).row;
   return made;
 }
 
