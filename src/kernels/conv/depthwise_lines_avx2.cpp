@@ -15,9 +15,11 @@ struct Widening {
       to.odd[8 * lane + i] = from[2 * i + 1];
     }
   }
-  static BW_INLINE __m256i add(__m256i acc, __m256i x, const Weights& w) {
-    return Widened::add(acc, unsigned_halves(x), {_mm256_load_si256(reinterpret_cast<const __m256i*>(w.even)),
-                                                  _mm256_load_si256(reinterpret_cast<const __m256i*>(w.odd))});
+  static constexpr int kPixels = 1;
+  static BW_INLINE Halves codes(__m256i x) { return unsigned_halves(x); }
+  static BW_INLINE __m256i add(__m256i acc, const Halves& x, const Weights& w) {
+    return Widened::add(acc, x, {_mm256_load_si256(reinterpret_cast<const __m256i*>(w.even)),
+                                 _mm256_load_si256(reinterpret_cast<const __m256i*>(w.odd))});
   }
 };
 

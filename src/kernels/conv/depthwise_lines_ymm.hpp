@@ -2,7 +2,9 @@
 // of two. Included by one file per instruction set, which gives the multiply-add as a class with
 //   Weights                                 4 taps of 8 channels, as add() wants them
 //   set(Weights&, lane, const int8_t*)      those of one 128-bit lane, 4 channels [4][4]
-//   __m256i add(acc, codes, const Weights&) acc + the 4 products of each 32-bit lane, exactly
+//   Codes codes(__m256i)                    4 taps of 8 channels, as add() wants them
+//   __m256i add(acc, Codes, const Weights&) acc + the 4 products of each 32-bit lane, exactly
+//   kPixels                                 neighbours that share a column's interleaved taps, as registers allow
 //
 // Quarter q of a vector: the channels 4 q to 4 q + 3 of each 128-bit lane. Everything here has internal linkage.
 #pragma once
@@ -22,6 +24,8 @@ struct PlainWeights {
     BW_INLINE __m256i load() const { return _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes)); }
   };
   static void set(Weights& to, int32_t lane, const int8_t* from) { __builtin_memcpy(to.bytes + 16 * lane, from, 16); }
+  static BW_INLINE __m256i codes(__m256i x) { return x; }
+  static constexpr int kPixels = 2;
 };
 
 /// Of a panel's channels [32 h, 32 h + 32).
@@ -69,58 +73,72 @@ BW_INLINE Quarters interleave(__m256i t0, __m256i t1, __m256i t2, __m256i t3) {
            _mm256_unpackhi_epi16(b, d)}};
 }
 
-/// The taps of a kernel of kSize x kSize in the order of depthwise_taps().
-template <int kSize>
+/// The taps of a kernel of kSize x kSize, for kPixels neighbours (more than 1: of stride and dilation 1), in the order of
+/// depthwise_taps().
+template <int kSize, int kPixels>
 struct Taps {
+  static constexpr int kColumns = kSize + kPixels - 1;
   const uint8_t* row[kSize];
-  int64_t at[kSize];
+  int64_t at[kColumns];
   BW_INLINE Taps(const DepthwiseLine& line, int64_t step, int64_t channel) {
     BW_UNROLL
-    for (int k = 0; k < kSize; ++k) {
-      row[k] = line.lines[k] + channel;
-      at[k] = line.column(k, step);
-    }
+    for (int k = 0; k < kSize; ++k) row[k] = line.lines[k] + channel;
+    BW_UNROLL
+    for (int k = 0; k < kColumns; ++k) at[k] = line.column(k, step);
   }
   template <int kRow>
-  BW_INLINE __m256i tap(int kx, int64_t pixel) const {
-    if constexpr (kRow < kSize) return load(row[kRow] + at[kx] + pixel);
+  BW_INLINE __m256i tap(int column, int64_t pixel) const {
+    if constexpr (kRow < kSize) return load(row[kRow] + at[column] + pixel);
     return _mm256_setzero_si256();
   }
   template <int kRow>
-  BW_INLINE Quarters vertical(int kx, int64_t pixel) const {
-    return interleave(tap<kRow>(kx, pixel), tap<kRow + 1>(kx, pixel), tap<kRow + 2>(kx, pixel), tap<kRow + 3>(kx, pixel));
+  BW_INLINE Quarters vertical(int column, int64_t pixel) const {
+    return interleave(tap<kRow>(column, pixel), tap<kRow + 1>(column, pixel), tap<kRow + 2>(column, pixel),
+                      tap<kRow + 3>(column, pixel));
   }
 };
 
-template <class Step>
-BW_INLINE void add(Quarters& acc, const Quarters& x, const typename Step::Weights (&weights)[4]) {
+/// Adds a column to every pixel that sees it, as its kernel column `column - pixel`.
+template <class Step, int kSize, int kPixels>
+BW_INLINE void add(Quarters (&acc)[kPixels], const Quarters& x, int column, const typename Step::Weights (*weights)[4]) {
   BW_UNROLL
   for (int q = 0; q < 4; ++q) {
-    __m256i sum = Step::add(acc.q[q], x.q[q], weights[q]);
-    __asm__("" : "+x"(sum));  // else the compiler adds products of all columns at the end, and has no registers for them
-    acc.q[q] = sum;
+    const auto codes = Step::codes(x.q[q]);
+    BW_UNROLL
+    for (int p = 0; p < kPixels; ++p) {
+      if (column < p || column - p >= kSize) continue;
+      __m256i sum = Step::add(acc[p].q[q], codes, weights[column - p][q]);
+      __asm__("" : "+x"(sum));  // else the compiler adds products of all columns at the end, and has no registers for them
+      acc[p].q[q] = sum;
+    }
   }
 }
 
-/// 32 sums of `pixel`, a multiple of the column's bytes.
-template <class Step, int kSize>
-BW_INLINE Quarters sum(const Taps<kSize>& taps, const HalfConstants<Step>& c, int64_t pixel) {
-  Quarters acc;
+/// 32 sums of each pixel; `pixel`: where the first one's column begins.
+template <class Step, int kSize, int kPixels>
+BW_INLINE void sum(const Taps<kSize, kPixels>& taps, const HalfConstants<Step>& c, int64_t pixel, Quarters (&acc)[kPixels]) {
   BW_UNROLL
-  for (int q = 0; q < 4; ++q) acc.q[q] = _mm256_load_si256(reinterpret_cast<const __m256i*>(c.offset[q]));
+  for (int p = 0; p < kPixels; ++p) {
+    BW_UNROLL
+    for (int q = 0; q < 4; ++q) acc[p].q[q] = _mm256_load_si256(reinterpret_cast<const __m256i*>(c.offset[q]));
+  }
   BW_UNROLL
-  for (int k = 0; k < kSize; ++k) add<Step>(acc, taps.template vertical<0>(k, pixel), c.weights[k]);
+  for (int k = 0; k < taps.kColumns; ++k) add<Step, kSize>(acc, taps.template vertical<0>(k, pixel), k, c.weights);
   if constexpr (kSize == 7) {
     BW_UNROLL
-    for (int k = 0; k < kSize; ++k) add<Step>(acc, taps.template vertical<4>(k, pixel), c.weights[kSize + k]);
+    for (int k = 0; k < taps.kColumns; ++k) add<Step, kSize>(acc, taps.template vertical<4>(k, pixel), k, c.weights + kSize);
   }
   if constexpr (kSize == 5) {  // the fifth row, four columns and one
-    add<Step>(acc, interleave(taps.template tap<4>(0, pixel), taps.template tap<4>(1, pixel), taps.template tap<4>(2, pixel),
-                              taps.template tap<4>(3, pixel)), c.weights[5]);
+    const auto fifth = [&](int column) BW_INLINE_LAMBDA { return taps.template tap<4>(column, pixel); };
     const __m256i none = _mm256_setzero_si256();
-    add<Step>(acc, interleave(taps.template tap<4>(4, pixel), none, none, none), c.weights[6]);
+    BW_UNROLL
+    for (int p = 0; p < kPixels; ++p) {
+      Quarters one[1] = {acc[p]};
+      add<Step, 1>(one, interleave(fifth(p), fifth(p + 1), fifth(p + 2), fifth(p + 3)), 0, c.weights + 5);
+      add<Step, 1>(one, interleave(fifth(p + 4), none, none, none), 0, c.weights + 6);
+      acc[p] = one[0];
+    }
   }
-  return acc;
 }
 
 /// Where a half's outputs go: 32 columns of a pixel, or 16 of two.
@@ -154,25 +172,45 @@ struct LineOutput {
   }
 };
 
-template <class Step, int kSize>
-BW_NOIPA void run_half(const HalfConstants<Step>& c, const PackedCodesF32& packed, const DepthwiseLine& line,
-                       const LineOutput& out, int64_t step) {
-  const Taps<kSize> taps(line, step, out.column);
-  if (!plain_codes(out.d)) {
-    for (int64_t pixel = 0; pixel < line.count; pixel += out.together) {
-      const Quarters acc = sum<Step, kSize>(taps, c, pixel * step);
-      out.sums(pixel, acc.q[0], acc.q[1], acc.q[2], acc.q[3]);
-    }
-    return;
-  }
+/// Codes of the pixels from `first` on, as many as come in groups of kPixels; returns the first that is left.
+template <class Step, int kSize, int kPixels>
+BW_NOIPA int64_t run_codes(const HalfConstants<Step>& c, const PackedCodesF32& packed, const DepthwiseLine& line,
+                           const LineOutput& out, int64_t step, int64_t first) {
+  const Taps<kSize, kPixels> taps(line, step, out.column);
   const PackedCodesF32 codes = packed;
-  for (int64_t pixel = 0; pixel < line.count; pixel += out.together) {
-    const Quarters acc = sum<Step, kSize>(taps, c, pixel * step);
-    __m256i v[4];
+  for (; first + kPixels <= line.count || (kPixels == 1 && first < line.count); first += kPixels * out.together) {
+    Quarters acc[kPixels];
+    sum<Step, kSize, kPixels>(taps, c, first * step, acc);
     BW_UNROLL
-    for (int q = 0; q < 4; ++q) v[q] = codes.round(acc.q[q], c.m32[q]);
-    out.codes(pixel, codes.in_lane_order(v[0], v[1], v[2], v[3]));
+    for (int p = 0; p < kPixels; ++p) {
+      __m256i v[4];
+      BW_UNROLL
+      for (int q = 0; q < 4; ++q) v[q] = codes.round(acc[p].q[q], c.m32[q]);
+      out.codes(first + p, codes.in_lane_order(v[0], v[1], v[2], v[3]));
+    }
   }
+  return first;
+}
+
+template <class Step, int kSize>
+BW_NOIPA void run_sums(const HalfConstants<Step>& c, const DepthwiseLine& line, const LineOutput& out, int64_t step) {
+  const Taps<kSize, 1> taps(line, step, out.column);
+  for (int64_t pixel = 0; pixel < line.count; pixel += out.together) {
+    Quarters acc[1];
+    sum<Step, kSize, 1>(taps, c, pixel * step, acc);
+    out.sums(pixel, acc[0].q[0], acc[0].q[1], acc[0].q[2], acc[0].q[3]);
+  }
+}
+
+template <class Step, int kSize>
+void run_half(const LineConstants<Step>& c, const DepthwiseLine& line, const LineOutput& out, int64_t step) {
+  const HalfConstants<Step>& half = c.half[out.column / 32];
+  if (!plain_codes(out.d)) return run_sums<Step, kSize>(half, line, out, step);
+  int64_t pixel = 0;
+  if constexpr (Step::kPixels > 1)
+    if (out.together == 1 && line.stride == 1 && line.dilation == 1)
+      pixel = run_codes<Step, kSize, Step::kPixels>(half, c.codes, line, out, step, 0);
+  run_codes<Step, kSize, 1>(half, c.codes, line, out, step, pixel);
 }
 
 template <class Step>
@@ -182,11 +220,11 @@ void run_line(const DotArgs& d, const void* constants, const DepthwiseLine& line
   for (int32_t column = 0; column < d.columns; column += 32) {
     const LineOutput out{d, line.count, step == 16 ? 2 : 1, column, d.columns - column};
     if (line.size == 3)
-      run_half<Step, 3>(c.half[column / 32], c.codes, line, out, step);
+      run_half<Step, 3>(c, line, out, step);
     else if (line.size == 5)
-      run_half<Step, 5>(c.half[column / 32], c.codes, line, out, step);
+      run_half<Step, 5>(c, line, out, step);
     else
-      run_half<Step, 7>(c.half[column / 32], c.codes, line, out, step);
+      run_half<Step, 7>(c, line, out, step);
   }
 }
 
