@@ -139,31 +139,40 @@ BW_INLINE bool plain_codes(const DotArgs& d) {
   return d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero;
 }
 
-/// A tile of 16 columns, from registers if it is the most frequent form.
-template <int kRows>
-BW_INLINE void finish(const DotArgs& d, int64_t row, int32_t column, const __m256i (&acc)[kRows][2]) {
+/// Two rows of 16 columns, or, if `both` is not, the first of them.
+BW_INLINE void finish_codes(const PackedCodesF32& codes, const float* m32, const __m256i (&x)[4], uint8_t* dst, int64_t stride,
+                            int32_t count, bool both) {
+  const __m256i two = codes(codes.round(x[0], m32), codes.round(x[1], m32 + 8), codes.round(x[2], m32), codes.round(x[3], m32 + 8));
+  store_codes(dst, _mm256_castsi256_si128(two), count);
+  if (both) store_codes(dst + stride, _mm256_extracti128_si256(two, 1), count);
+}
+
+/// A tile, from registers if it is the most frequent form; its last 16 columns are real or partly so.
+template <int kRows, int kVectors>
+BW_INLINE void finish(const DotArgs& d, int64_t row, int32_t column, const __m256i (&acc)[kRows][kVectors]) {
   if (plain_codes(d)) {
     const PackedCodesF32 codes(d.requantize);
-    const float* m32 = d.requantize.m32 + column;
     uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride + column;
-    const int32_t count = d.columns - column;
+    const float* m32 = d.requantize.m32 + column;
     BW_UNROLL
-    for (int m = 0; m < kRows; m += 2, dst += 2 * d.dst_stride) {
+    for (int m = 0; m < kRows; m += 2) {
       const int n = m + 1 < kRows ? m + 1 : m;
-      const __m256i two = codes(codes.round(acc[m][0], m32), codes.round(acc[m][1], m32 + 8),
-                                codes.round(acc[n][0], m32), codes.round(acc[n][1], m32 + 8));
-      store_codes(dst, _mm256_castsi256_si128(two), count);
-      if (n > m) store_codes(dst + d.dst_stride, _mm256_extracti128_si256(two, 1), count);
+      BW_UNROLL
+      for (int j = 0; j < kVectors; j += 2) {
+        const __m256i x[4] = {acc[m][j], acc[m][j + 1], acc[n][j], acc[n][j + 1]};
+        finish_codes(codes, m32 + 8 * j, x, dst + m * d.dst_stride + 8 * j, d.dst_stride, d.columns - column - 8 * j, n > m);
+      }
     }
     return;
   }
-  alignas(32) int32_t memory[kRows][16];
+  alignas(32) int32_t memory[kRows][8 * kVectors];
   BW_UNROLL
   for (int m = 0; m < kRows; ++m) {
-    _mm256_store_si256(reinterpret_cast<__m256i*>(&memory[m][0]), acc[m][0]);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(&memory[m][8]), acc[m][1]);
+    BW_UNROLL
+    for (int j = 0; j < kVectors; ++j) _mm256_store_si256(reinterpret_cast<__m256i*>(&memory[m][8 * j]), acc[m][j]);
   }
-  for (int m = 0; m < kRows; ++m) finish_row(d, row + m, column, memory[m]);
+  for (int m = 0; m < kRows; ++m)
+    for (int32_t c = 0; c < 8 * kVectors; c += 16) finish_row(d, row + m, column + c, memory[m] + c);
 }
 
 }  // namespace
