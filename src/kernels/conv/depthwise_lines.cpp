@@ -51,7 +51,7 @@ class Lines {
   /// Columns `first`, first + stride, ... of the padded line.
   void fill_phase(const uint8_t* src, int64_t first, uint8_t* to) const {
     const ConvShape& s = args_.shape;
-    const int64_t columns = columns_of(s), stride = s.stride_w, channels = panel_->columns, step = step_;
+    const int64_t columns = columns_of(s), stride = s.stride_w, step = step_;
     const auto pad = [&] { std::memset(to, args_.src_zero, static_cast<size_t>(step)); };
     int64_t x = first - s.pad_left;
     for (; x < 0 && x + s.pad_left < columns; x += stride, to += step) pad();
@@ -60,8 +60,22 @@ class Lines {
       std::memcpy(to, src + x * s.c, static_cast<size_t>((end - x) * s.c));
       to += (end - x) * step, x = end;
     }
-    for (; x < end; x += stride, to += step) copy_bytes(to, src + x * s.c, channels);
+    const int64_t count = x < end ? (end - x + stride - 1) / stride : 0;
+    copy_columns(to, src + x * s.c, stride * s.c, count);
+    to += count * step, x += count * stride;
     for (; x + s.pad_left < columns; x += stride, to += step) pad();
+  }
+
+  void copy_columns(uint8_t* to, const uint8_t* src, int64_t src_step, int64_t count) const {
+    const int64_t channels = panel_->columns;
+    if (channels == 64) return copy_whole_columns<64>(to, src, src_step, count);
+    if (channels == 32) return copy_whole_columns<32>(to, src, src_step, count);
+    if (channels == 16) return copy_whole_columns<16>(to, src, src_step, count);
+    for (int64_t i = 0; i < count; ++i) copy_bytes(to + i * step_, src + i * src_step, channels);
+  }
+  template <int64_t kBytes>
+  static void copy_whole_columns(uint8_t* to, const uint8_t* src, int64_t src_step, int64_t count) {
+    for (int64_t i = 0; i < count; ++i, to += kBytes, src += src_step) std::memcpy(to, src, kBytes);
   }
 
   const ConvArgs& args_;

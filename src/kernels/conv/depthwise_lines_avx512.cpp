@@ -27,6 +27,12 @@ void prepare(const DotArgs& d, void* memory) noexcept {
 
 BW_INLINE __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
 
+// The compiler may not read it from memory again.
+BW_INLINE __m512i in_register(__m512i x) {
+  asm("" : "+v"(x));
+  return x;
+}
+
 /// Where the columns lie that pixel 0 sees at each kernel column.
 template <int kSize>
 struct Columns {
@@ -66,9 +72,14 @@ class Stores {
         stride_(d.dst_stride),
         count_(count),
         step_(column_bytes(d.width)),
+        dense_(step_ == stride_ && d.columns == step_),
         mask_(d.columns >= 64 ? ~__mmask64{0} : (__mmask64{1} << d.columns) - 1) {}
   BW_INLINE void operator()(int64_t pixel, __m512i codes) const {
     uint8_t* dst = dst_ + pixel * stride_;
+    if (dense_ && (count_ - pixel) * step_ >= 64) {
+      _mm512_storeu_si512(dst, codes);
+      return;
+    }
     if (step_ == 64) {
       _mm512_mask_storeu_epi8(dst, mask_, codes);
       return;
@@ -80,6 +91,7 @@ class Stores {
  private:
   uint8_t* dst_;
   int64_t stride_, count_, step_;
+  bool dense_;  // pixels follow each other without a gap
   __mmask64 mask_;
 };
 
@@ -97,6 +109,30 @@ BW_NOIPA void finish_pixels(const DotArgs& d, int64_t pixel, int64_t pixels, con
   for (int64_t p = 0; p < pixels; ++p) finish_row(d, pixel + p, acc + p * column_bytes(d.width));
 }
 
+/// The weights of a kernel's columns: of 3x3 in registers, where a pixel's loads would otherwise take longer than its
+/// products.
+template <int kSize>
+struct Weights {
+  const Constants& c;
+  explicit Weights(const Constants& constants) : c(constants) {}
+  BW_INLINE void times(int k, const Quarters& x, Quarters& acc) const { add(acc, x, c.weights[k]); }
+};
+template <>
+struct Weights<3> {
+  Quarters column[3];
+  BW_INLINE explicit Weights(const Constants& c) {
+    BW_UNROLL
+    for (int k = 0; k < 3; ++k) {
+      BW_UNROLL
+      for (int q = 0; q < 4; ++q) column[k].q[q] = in_register(_mm512_load_si512(c.weights[k][q]));
+    }
+  }
+  BW_INLINE void times(int k, const Quarters& x, Quarters& acc) const {
+    BW_UNROLL
+    for (int q = 0; q < 4; ++q) acc.q[q] = _mm512_dpbusd_epi32(acc.q[q], x.q[q], column[k].q[q]);
+  }
+};
+
 /// kCarry: a column's taps, interleaved for one pixel, are kept for the one `kCarry` kernel columns further (the stride);
 /// kSize: none are.
 template <int kSize, int kCarry, bool kFast>
@@ -104,6 +140,7 @@ BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& lin
   const int64_t step = column_bytes(d.width), together = 64 / step;
   const Columns<kSize> columns(line, step);
   const Stores store(d, line.count);
+  const Weights<kSize> weights(c);
   Quarters kept[kSize - kCarry + 1];
   BW_UNROLL
   for (int k = 0; k + kCarry < kSize; ++k) kept[k] = columns.vertical(k, 0);
@@ -115,7 +152,7 @@ BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& lin
     BW_UNROLL
     for (int k = 0; k < kSize; ++k) {
       const Quarters x = k + kCarry < kSize ? kept[k] : columns.vertical(k, pixel * step);
-      add(acc, x, c.weights[k]);
+      weights.times(k, x, acc);
       if (k >= kCarry) kept[k - kCarry] = x;
     }
     if (kSize == 5) columns.add_fifth_row(acc, c, pixel * step);
@@ -143,10 +180,12 @@ void run_form(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
 
 template <int kSize>
 void run_size(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
-  const bool carries = column_bytes(d.width) == 64 && line.dilation == 1;  // else each column is interleaved anew
-  if (carries && line.stride == 1 && kSize < 7)  // for more the registers do not suffice
+  // Kernel columns from one vector of pixels to the next; where a column is not seen again, it is interleaved anew.
+  const int64_t carry = line.dilation == 1 ? line.stride * (64 / column_bytes(d.width)) : kSize;
+  const bool same_phase = line.stride == 1 || column_bytes(d.width) == 64;
+  if (carry == 1 && kSize < 7)  // for more the registers do not suffice
     run_form<kSize, kSize < 7 ? 1 : kSize>(d, c, line);
-  else if (carries && line.stride == 2 && kSize == 3)
+  else if (carry == 2 && same_phase && kSize == 3)
     run_form<kSize, kSize == 3 ? 2 : kSize>(d, c, line);
   else
     run_form<kSize, kSize>(d, c, line);
