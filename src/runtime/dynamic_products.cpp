@@ -106,7 +106,8 @@ void DynamicProductsStep::run(StepContext& context) const {
   for (const DynamicProduct& product : products)
     if (product.range != kNoBuffer) std::ranges::fill(context.at(product.range).values<float>(), 0.0f);
   if (!per_row) set_tensor_grid(context);
-  const int64_t threads = context.threads().count(), grain = rows_of_piece(m, threads);
+  constexpr int64_t kLeastWork = 1 << 19;  // multiply-adds, some microseconds: less is not worth another thread
+  const int64_t threads = info.macs < kLeastWork ? 1 : context.threads().count(), grain = rows_of_piece(m, threads);
   const auto block = [&](const DynamicProduct& product, int64_t panel0, int64_t panel1, int64_t row0, int64_t row1) {
     for (int64_t panel = panel0; panel < panel1; ++panel) multiply(context, product, panel, row0, row1);
   };

@@ -11,7 +11,7 @@ namespace bitwright {
 namespace {
 
 constexpr RowsFunction kFunctions[] = {RowsFunction::softmax, RowsFunction::layer_norm, RowsFunction::gelu, RowsFunction::sigmoid,
-                                       RowsFunction::swish,   RowsFunction::add};
+                                       RowsFunction::swish,   RowsFunction::tanh,       RowsFunction::add};
 
 std::vector<float> run(const RowsRow& row, const std::vector<float>& x, int64_t length, const std::vector<float>& scale,
                        const std::vector<float>& bias) {
@@ -82,6 +82,7 @@ TEST(Rows, StridesResidualsAndRangesChangeNoBits) {
 }
 
 double exact(RowsFunction function, double x) {
+  if (function == RowsFunction::tanh) return std::tanh(x);
   const double sigmoid = 1 / (1 + std::exp(-x));
   if (function == RowsFunction::gelu) return x * 0.5 * std::erfc(-x / std::sqrt(2.0));
   return function == RowsFunction::sigmoid ? sigmoid : x * sigmoid;
@@ -90,7 +91,7 @@ double exact(RowsFunction function, double x) {
 TEST(Rows, ActivationsAreNearTheExactFunctions) {
   std::vector<float> x;
   for (int i = -40000; i <= 40000; ++i) x.push_back(static_cast<float>(i) / 1000);
-  for (const RowsFunction function : {RowsFunction::gelu, RowsFunction::sigmoid, RowsFunction::swish}) {
+  for (const RowsFunction function : {RowsFunction::gelu, RowsFunction::sigmoid, RowsFunction::swish, RowsFunction::tanh}) {
     const auto y = run(select_rows(function), x, 1, {}, {});
     for (size_t i = 0; i < x.size(); ++i) {
       const double wanted = exact(function, static_cast<double>(x[i]));

@@ -67,6 +67,7 @@ void BW_ROWS_NAME(layer_norm)(const RowsArgs& args, int64_t row0, int64_t row1) 
 void BW_ROWS_NAME(gelu)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Gelu(), args, row0, row1); }
 void BW_ROWS_NAME(sigmoid)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Sigmoid(), args, row0, row1); }
 void BW_ROWS_NAME(swish)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Swish(), args, row0, row1); }
+void BW_ROWS_NAME(tanh)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Tanh(), args, row0, row1); }
 void BW_ROWS_NAME(add)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Sum(), args, row0, row1); }
 
 }  // namespace bitwright

@@ -50,6 +50,21 @@ struct Sigmoid {
   }
 };
 
+/// An odd polynomial near 0, else 1 - 2 / (exp(2 |x|) + 1) with the sign of x.
+struct Tanh {
+  BW_INLINE F operator()(F x) const {
+    const F a = magnitude(x), z = x * x;
+    F p = fma(splat(-0.00570498779f), z, splat(0.020639088f));
+    p = fma(p, z, splat(-0.0537397154f));
+    p = fma(p, z, splat(0.133314416f));
+    p = fma(p, z, splat(-0.333332807f));
+    const F near = fma(p * z, x, x);
+    const F e = exponential(minimum(a + a, splat(80.0f)));
+    const F far = splat(1.0f) - splat(2.0f) / (e + splat(1.0f));
+    return ordered(x, less(a, splat(0.625f), near, less(x, splat(0.0f), splat(0.0f) - far, far)), x);
+  }
+};
+
 struct Swish {
   BW_INLINE F operator()(F x) const { return x * Sigmoid()(x); }
 };

@@ -17,6 +17,7 @@ enum class RowsFunction : uint8_t {
   gelu,        // x * Phi(x), absolute error below 1e-6 |x|
   sigmoid,     // 1 / (1 + exp(-x)), relative error below 1e-6
   swish,       // x * sigmoid(x)
+  tanh,        // relative error below 1e-6
   add,         // src + add
 };
 

@@ -8,6 +8,7 @@ namespace bitwright {
 
 std::optional<RowsFunction> activation_of(const Node& node) {
   if (node.is("Sigmoid")) return RowsFunction::sigmoid;
+  if (node.is("Tanh")) return RowsFunction::tanh;
   if (node.is("Swish") && node.attr_float("alpha", 1) == 1) return RowsFunction::swish;
   if (node.is("Gelu") && node.attr_string("approximate", "none") == "none") return RowsFunction::gelu;
   return {};
@@ -123,6 +124,7 @@ Reason lower_layer_norm(Lowering& lowering, const Node& node) {
 }
 
 const LoweringRule kRules[] = {{"Sigmoid", lower_activation, Stage::float_kernels},
+                               {"Tanh", lower_activation, Stage::float_kernels},
                                {"Swish", lower_activation, Stage::float_kernels},
                                {"Gelu", lower_activation, Stage::float_kernels},
                                {"Softmax", lower_softmax, Stage::float_kernels},
