@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/tensor.hpp"
+#include "kernels/tile_test.hpp"
 
 namespace bitwright {
 namespace {
@@ -83,6 +84,31 @@ BW_STREAM(maddubs256, BW_MADDUBS, ymm)
 BW_STREAM(fma512, BW_FMA, zmm)
 BW_STREAM(fma256, BW_FMA, ymm)
 
+constexpr TileConfiguration kTiles;
+
+// Four sums, as the kernel has: a product is busy for 16 cycles.
+#define BW_TILES(r, i) "tdpbusd %%tmm6, %%tmm4, %%tmm0\n\ttdpbusd %%tmm7, %%tmm4, %%tmm1\n\t" \
+                       "tdpbusd %%tmm6, %%tmm5, %%tmm2\n\ttdpbusd %%tmm7, %%tmm5, %%tmm3\n\t"
+void tiles() {
+  asm volatile("ldtilecfg %0" : : "m"(kTiles) : "memory");
+  for (int i = 0; i < kLoops / 16; ++i) asm volatile(BW_14(BW_TILES, tmm)::: "memory");
+  asm volatile("tilerelease" ::: "memory");
+}
+
+double tile_rate(Threads& threads) {
+  const auto usable = [] {
+    static thread_local const bool passed = request_tiles() && tiles_pass([]() noexcept { tiles(); return true; });
+    return passed;
+  };
+  std::atomic<bool> all{true};
+  constexpr double kMacs = 4.0 * kIndependent * (kLoops / 16) * 16 * 16 * 64;
+  const double calls = rate(threads, [&](int64_t) {
+    if (usable()) return tiles();
+    all = false;
+  });
+  return all ? kMacs * calls : 0;
+}
+
 double stream_rate(Threads& threads, void (*stream)(), int lanes) {
   return kLoops * kIndependent * static_cast<double>(lanes) * rate(threads, [&](int64_t) { stream(); });
 }
@@ -110,6 +136,7 @@ void read_all_avx2(const uint64_t* from, int64_t count) {
 double peak_macs(Isa isa, Threads& threads) {
 #if defined(__x86_64__)
   if (!machine_has(isa)) return 0;
+  if (isa == Isa::amx) return tile_rate(threads);
   if (isa == Isa::avx512) return stream_rate(threads, vnni512, 64);
   if (isa == Isa::avxvnni) return stream_rate(threads, vnni256, 32);
   if (isa == Isa::avx2) return stream_rate(threads, maddubs256, 32);
@@ -120,7 +147,7 @@ double peak_macs(Isa isa, Threads& threads) {
 double peak_float_macs(Isa isa, Threads& threads) {
 #if defined(__x86_64__)
   if (!machine_has(isa)) return 0;
-  if (isa == Isa::avx512) return stream_rate(threads, fma512, 16);
+  if (isa == Isa::avx512 || isa == Isa::amx) return stream_rate(threads, fma512, 16);
   if (isa == Isa::avx2 || isa == Isa::avxvnni) return stream_rate(threads, fma256, 8);
 #endif
   return 0;

@@ -8,7 +8,7 @@
 namespace bitwright {
 
 /// 8-bit multiply-adds per second of all threads together, in a stream of the instruction set's multiply instruction alone
-/// (avx512: vpdpbusd zmm, avxvnni: ymm, avx2: vpmaddubsw ymm without the two instructions that must follow it); 0 where it is
+/// (amx: tdpbusd, avx512: vpdpbusd zmm, avxvnni: ymm, avx2: vpmaddubsw ymm without the two instructions that must follow it); 0 where it is
 /// not known or the machine lacks it.
 double peak_macs(Isa isa, Threads& threads);
 

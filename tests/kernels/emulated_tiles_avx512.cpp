@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 #include "kernels/dot/dot_tiles.hpp"
-#include "kernels/dot/tile_test.hpp"
+#include "kernels/tile_test.hpp"
 
 namespace bitwright {
 namespace {

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <thread>
 
-#include "kernels/dot/tile_test.hpp"
+#include "kernels/tile_test.hpp"
 #include "stand_ins.hpp"
 #include "support.hpp"
 

@@ -1,18 +1,10 @@
 // AMX. Instructions are our own text: g++ 12's intrinsics do not tell the compiler that they read and write memory.
 #include "kernels/dot/dot_tiles.hpp"
-#include "kernels/dot/tile_test.hpp"
 #include "kernels/isa.hpp"
+#include "kernels/tile_test.hpp"
 
 namespace bitwright {
 namespace {
-
-/// What ldtilecfg reads: all tiles of 16 rows by 64 bytes.
-struct alignas(64) TileConfiguration {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfiguration) == 64);
 
 struct Tiles {
   // Others in this thread (oneDNN) configure tiles too, and release them: nothing is assumed from one call to the next.

@@ -1,4 +1,4 @@
-#include "kernels/dot/tile_test.hpp"
+#include "kernels/tile_test.hpp"
 
 #include <setjmp.h>
 #include <signal.h>
