@@ -95,11 +95,12 @@ class Stores {
   __mmask64 mask_;
 };
 
+template <Ends kEnds>
 BW_INLINE __m512i requantized(const Quarters& v, const Constants& c) {
   __m512i x[4];
   BW_UNROLL
-  for (int q = 0; q < 4; ++q) x[q] = c.codes.round(v.q[q], c.m32[q]);
-  return c.codes.in_lane_order(x[0], x[1], x[2], x[3]);
+  for (int q = 0; q < 4; ++q) x[q] = c.codes.round<kEnds>(v.q[q], c.m32[q]);
+  return c.codes.in_lane_order<kEnds>(x[0], x[1], x[2], x[3]);
 }
 
 // What is not plain codes, from memory and in the channels' order.
@@ -135,7 +136,7 @@ struct Weights<3> {
 
 /// kCarry: a column's taps, interleaved for one pixel, are kept for the one `kCarry` kernel columns further (the stride);
 /// kSize: none are.
-template <int kSize, int kCarry, bool kFast>
+template <int kSize, int kCarry, bool kFast, Ends kEnds = Ends::any>
 BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
   const int64_t step = column_bytes(d.width), together = 64 / step;
   const Columns<kSize> columns(line, step);
@@ -161,7 +162,7 @@ BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& lin
       for (int k = 0; k < kSize; ++k) add(acc, columns.second_vertical(k, pixel * step), c.weights[kSize + k]);
     }
     if (kFast) {
-      store(pixel, requantized(acc, c));
+      store(pixel, requantized<kEnds>(acc, c));
     } else {
       BW_FORGET();
       const Quarters in_memory = acc;  // acc itself stayed in registers
@@ -172,10 +173,15 @@ BW_NOIPA void run(const DotArgs& d, const Constants& c, const DepthwiseLine& lin
 
 template <int kSize, int kCarry>
 void run_form(const DotArgs& d, const Constants& c, const DepthwiseLine& line) {
-  if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero)
-    run<kSize, kCarry, true>(d, c, line);
-  else
+  const Ends ends = ends_of(d.requantize);
+  if (d.form != DotForm::u8 || d.requantize.step != RequantizeStep::f32 || d.zero)
     run<kSize, kSize, false>(d, c, line);
+  else if (ends == Ends::plain)
+    run<kSize, kCarry, true, Ends::plain>(d, c, line);
+  else if (ends == Ends::bounded)
+    run<kSize, kCarry, true, Ends::bounded>(d, c, line);
+  else
+    run<kSize, kCarry, true, Ends::any>(d, c, line);
 }
 
 template <int kSize>

@@ -34,7 +34,7 @@ BW_INLINE void store_block(__m512i codes, uint8_t* dst, int64_t stride, __mmask1
 }
 
 // Codes of the vectors [kFirst, ...) of the tile, four at a time.
-template <int kRows, int kVectors, int kFirst>
+template <Ends kEnds, int kRows, int kVectors, int kFirst>
 BW_INLINE void store_codes(const PackedCodesF32& codes, const float* m32, const __m512i (&acc)[kRows][kVectors], uint8_t* dst,
                            int64_t stride, __mmask16 last) {
   if constexpr (kFirst < kRows * kVectors) {
@@ -42,9 +42,9 @@ BW_INLINE void store_codes(const PackedCodesF32& codes, const float* m32, const 
     BW_UNROLL
     for (int i = 0; i < 4; ++i) {
       const int at = kFirst + i < kRows * kVectors ? kFirst + i : kFirst;
-      v[i] = at == kFirst && i > 0 ? v[0] : codes.round(acc[at / kVectors][at % kVectors], m32 + 16 * (at % kVectors));
+      v[i] = at == kFirst && i > 0 ? v[0] : codes.round<kEnds>(acc[at / kVectors][at % kVectors], m32 + 16 * (at % kVectors));
     }
-    const __m512i four = codes(v[0], v[1], v[2], v[3]);
+    const __m512i four = codes.in_order<kEnds>(v[0], v[1], v[2], v[3]);
     if constexpr (kVectors == 4) {
       _mm512_mask_storeu_epi8(dst + kFirst / 4 * stride, static_cast<__mmask64>(last) << 48 | 0xffffffffffff, four);
     } else {
@@ -53,7 +53,7 @@ BW_INLINE void store_codes(const PackedCodesF32& codes, const float* m32, const 
       store_block<kRows, kVectors, 2, kFirst + 2>(four, dst, stride, last);
       store_block<kRows, kVectors, 3, kFirst + 3>(four, dst, stride, last);
     }
-    store_codes<kRows, kVectors, kFirst + 4>(codes, m32, acc, dst, stride, last);
+    store_codes<kEnds, kRows, kVectors, kFirst + 4>(codes, m32, acc, dst, stride, last);
   }
 }
 
@@ -74,15 +74,20 @@ BW_INLINE void store_floats(const DotArgs& d, int64_t row, const __m512i (&acc)[
   }
 }
 
+template <Ends kEnds, int kRows, int kVectors>
+BW_INLINE void finish_codes(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
+  uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
+  store_codes<kEnds, kRows, kVectors, 0>(PackedCodesF32(d.requantize), d.requantize.m32, acc, dst, d.dst_stride,
+                                         mask_of(d.columns - 16 * (kVectors - 1)));
+}
+
 template <int kRows, int kVectors>
 BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows][kVectors]) {
   if (d.form == DotForm::u8 && d.requantize.step == RequantizeStep::f32 && !d.zero) {
-    uint8_t* dst = static_cast<uint8_t*>(d.dst) + row * d.dst_stride;
-    store_codes<kRows, kVectors, 0>(PackedCodesF32(d.requantize), d.requantize.m32, acc, dst, d.dst_stride,
-                                    mask_of(d.columns - 16 * (kVectors - 1)));
-    return;
+    const Ends ends = ends_of(d.requantize);
+    if (ends == Ends::plain) return finish_codes<Ends::plain>(d, row, acc);
+    return ends == Ends::bounded ? finish_codes<Ends::bounded>(d, row, acc) : finish_codes<Ends::any>(d, row, acc);
   }
-  if (d.form == DotForm::f32 && !d.zero && !d.row_scale) return store_floats<kRows, kVectors>(d, row, acc);
   alignas(64) int32_t memory[kRows][16 * kVectors];
   BW_UNROLL
   for (int m = 0; m < kRows; ++m) {

@@ -30,6 +30,17 @@ struct CodesF32 {
   }
 };
 
+// What becomes of a product before it is a code, from all to least.
+enum class Ends {
+  any,      // clamp so that the conversion does not overflow, add the zero point, clamp to [lo, hi]
+  bounded,  // products fit int32 (Requantize::bounded)
+  plain     // and the zero point is 0, [lo, hi] all of a byte: saturating packs do the rest
+};
+BW_INLINE Ends ends_of(const Requantize& r) {
+  if (!r.bounded) return Ends::any;
+  return r.zero_point == 0 && r.lo == 0 && r.hi == 255 ? Ends::plain : Ends::bounded;
+}
+
 // The same for four vectors at once: saturating packs do most of the clamp, and one permutation puts the bytes in order.
 struct PackedCodesF32 {
   __m512 most;
@@ -40,19 +51,23 @@ struct PackedCodesF32 {
         lo(_mm512_set1_epi8(static_cast<char>(r.lo))),
         hi(_mm512_set1_epi8(static_cast<char>(r.hi))),
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)) {}
+  template <Ends kEnds = Ends::any>
   BW_INLINE __m512i round(__m512i acc, const float* m32) const {
     const __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(m32));
-    return _mm512_cvtps_epi32(_mm512_min_ps(v, most));
+    return _mm512_cvtps_epi32(kEnds == Ends::any ? _mm512_min_ps(v, most) : v);
   }
   /// Codes of four rounded vectors: 4 of each in every 128-bit lane.
+  template <Ends kEnds = Ends::any>
   BW_INLINE __m512i in_lane_order(__m512i a, __m512i b, __m512i c, __m512i d) const {
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
-    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
-    return _mm512_min_epu8(_mm512_max_epu8(_mm512_packus_epi16(low, high), lo), hi);
+    const __m512i low = _mm512_packs_epi32(a, b), high = _mm512_packs_epi32(c, d);
+    if constexpr (kEnds == Ends::plain) return _mm512_packus_epi16(low, high);
+    const __m512i codes = _mm512_packus_epi16(_mm512_adds_epi16(low, zero), _mm512_adds_epi16(high, zero));
+    return _mm512_min_epu8(_mm512_max_epu8(codes, lo), hi);
   }
   /// All of the first, then all of the second ...
-  BW_INLINE __m512i operator()(__m512i a, __m512i b, __m512i c, __m512i d) const {
-    return _mm512_permutexvar_epi32(order, in_lane_order(a, b, c, d));
+  template <Ends kEnds = Ends::any>
+  BW_INLINE __m512i in_order(__m512i a, __m512i b, __m512i c, __m512i d) const {
+    return _mm512_permutexvar_epi32(order, in_lane_order<kEnds>(a, b, c, d));
   }
 };
 

@@ -28,7 +28,7 @@ BW_INLINE void finish_codes(Unfinished& u, int64_t end) {
     __m512i v[4];
     BW_UNROLL
     for (int i = 0; i < 4; ++i) v[i] = codes.round(_mm512_loadu_si512(sums + 16 * i), m32 + 16 * (i % kVectors));
-    const __m512i four = codes(v[0], v[1], v[2], v[3]);
+    const __m512i four = codes.in_order(v[0], v[1], v[2], v[3]);
     uint8_t* dst = static_cast<uint8_t*>(u.d.dst) + row * u.d.dst_stride;
     if (kVectors == 4) {
       _mm512_mask_storeu_epi8(dst, mask, four);

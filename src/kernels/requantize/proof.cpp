@@ -100,6 +100,17 @@ bool prove_all(RequantizePlan& plan, const std::vector<Reach>& reach) {
   return true;
 }
 
+bool products_fit_int32(const RequantizePlan& plan, const std::vector<Reach>& reach) {
+  constexpr double kMost = 0x1p31 * (1 - 0x1p-20);
+  for (int64_t c = 0; c < plan.channels; ++c) {
+    const auto at = static_cast<size_t>(c);
+    const Reach& r = reach[reach.size() == 1 ? 0 : at];
+    const double most = std::max(std::abs(static_cast<double>(r.lo)), std::abs(static_cast<double>(r.hi)));
+    if (!(most * plan.m32[at] < kMost)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 Requantize RequantizePlan::view() const {
@@ -149,6 +160,7 @@ RequantizePlan plan_requantize(const RequantizeSpec& spec, const std::vector<Rea
   plan.constants.hi = spec.hi;
   plan.constants.profile = spec.profile;
   plan.constants.step = RequantizeStep::f32;
+  plan.constants.bounded = products_fit_int32(plan, reach);
   if (spec.profile == RequantizeProfile::ort || prove_all(plan, reach)) return plan;
   plan.constants.step = RequantizeStep::f64;
   if (prove_all(plan, reach)) return plan;

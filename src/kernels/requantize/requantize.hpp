@@ -38,6 +38,8 @@ struct Requantize {
   int32_t lo = 0, hi = 255;  // codes; a fused ReLU raises lo to the zero point
   RequantizeProfile profile = RequantizeProfile::ort;
   RequantizeStep step = RequantizeStep::f32;
+  /// No reachable accumulator's fl32(acc * m32) leaves int32: a kernel need not clamp before it converts.
+  bool bounded = false;
 };
 
 /// The code of `acc` in `channel` by the step of `r`; any int64 is allowed (results saturate).
