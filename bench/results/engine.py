@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/peers"), str(ROOT / "bench/engine")]
 import lines  # noqa: E402
 import calibration  # noqa: E402
+import exact  # noqa: E402
 import inference  # noqa: E402
 import latency  # noqa: E402
 import peak  # noqa: E402
@@ -36,6 +37,7 @@ SECTIONS = {
     "peak": ("Share of the machine's int8 peak", peak.MEANING, peak.whole),
     "layers": ("Share of the peak: products and convolutions", peak.MEANING_LAYERS, peak.layers),
     "microkernels": ("Share of the peak: microkernels", peak.MEANING_MICRO, peak.microkernels),
+    "exact": ("The same integers as ONNX Runtime", exact.MEANING, exact.exact),
     "calibration": ("Calibration", calibration.MEANING, calibration.onnxruntime),
     "nncf": ("Calibration against NNCF", calibration.MEANING_NNCF, calibration.nncf),
     "compile": ("Compile", program.MEANING_COMPILE, program.compile_time),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <new>
 
 namespace bitwright {
@@ -74,6 +75,34 @@ Tensor Tensor::view(DType type, Shape shape, const void* data, std::shared_ptr<c
   tensor.owned_ = true;
   tensor.keep_ = std::move(keep);
   return tensor;
+}
+
+namespace {
+
+struct Deferred {
+  std::function<Tensor()> make;
+  mutable std::once_flag once;
+  mutable Tensor made;
+};
+
+}  // namespace
+
+Tensor Tensor::deferred(DType type, Shape shape, std::function<Tensor()> make) {
+  Tensor tensor = described(type, std::move(shape));
+  auto later = std::make_shared<Deferred>();
+  later->make = std::move(make);
+  tensor.deferred_ = true;
+  tensor.keep_ = std::move(later);
+  return tensor;
+}
+
+const void* Tensor::make_deferred() const {
+  const auto& later = *static_cast<const Deferred*>(keep_.get());
+  std::call_once(later.once, [&] {
+    later.made = later.make();
+    BW_CHECK(later.made.dtype() == dtype_ && later.made.elements() == elements_);
+  });
+  return later.made.raw();
 }
 
 Tensor Tensor::of_strings(Shape shape, std::vector<std::string> values) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,8 @@ class Tensor {
   Tensor(DType type, Shape shape);
   /// Memory of someone else; `keep` (may be empty) keeps it alive.
   static Tensor view(DType type, Shape shape, const void* data, std::shared_ptr<const void> keep = {});
+  /// What make() gives, of this type and shape; called once, by whoever reads it first. Copies share it.
+  static Tensor deferred(DType type, Shape shape, std::function<Tensor()> make);
   template <class T>
   static Tensor of(Shape shape, std::span<const T> values);
   template <class T>
@@ -51,23 +54,23 @@ class Tensor {
   int64_t elements() const { return elements_; }
   size_t bytes() const { return (static_cast<size_t>(elements_) * static_cast<size_t>(bits_of(dtype_)) + 7) / 8; }
   /// False for Tensor() and for a described tensor.
-  bool has_data() const { return data_ != nullptr || strings_ != nullptr || (elements_ == 0 && owned_); }
+  bool has_data() const { return data_ != nullptr || deferred_ || strings_ != nullptr || (elements_ == 0 && owned_); }
   bool empty() const { return dtype_ == DType::none; }
 
   template <class T>
   std::span<const T> values() const {  // throws WrongElementType
     if (dtype_of<T> != dtype_) refuse(dtype_of<T>);
-    return {static_cast<const T*>(data_), static_cast<size_t>(elements_)};
+    return {static_cast<const T*>(data()), static_cast<size_t>(elements_)};
   }
   template <class T>
   std::span<T> values() {
     if (dtype_of<T> != dtype_) refuse(dtype_of<T>);
-    return {static_cast<T*>(const_cast<void*>(data_)), static_cast<size_t>(elements_)};
+    return {static_cast<T*>(const_cast<void*>(data())), static_cast<size_t>(elements_)};
   }
   std::span<const std::string> strings() const;  // throws WrongElementType
   std::span<std::string> strings();
-  const std::byte* raw() const { return static_cast<const std::byte*>(data_); }
-  std::byte* raw() { return static_cast<std::byte*>(const_cast<void*>(data_)); }
+  const std::byte* raw() const { return static_cast<const std::byte*>(data()); }
+  std::byte* raw() { return static_cast<std::byte*>(const_cast<void*>(data())); }
 
   Tensor clone() const;
   /// The same memory under another shape with as many elements.
@@ -75,12 +78,15 @@ class Tensor {
 
  private:
   [[noreturn]] void refuse(DType wanted) const;
+  const void* data() const { return deferred_ ? make_deferred() : data_; }
+  const void* make_deferred() const;
 
   DType dtype_ = DType::none;
   Shape shape_;
   int64_t elements_ = 0;
   const void* data_ = nullptr;
   bool owned_ = false;
+  bool deferred_ = false;  // keep_ knows how to make the data
   std::shared_ptr<const void> keep_;
   std::shared_ptr<std::vector<std::string>> strings_;
 };

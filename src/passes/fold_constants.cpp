@@ -38,7 +38,7 @@ ConstantEntries fold_constants(Rewriter& r, const Metadata& metadata, FoldReport
       continue;
     }
     constants[dq->output()] = {When::statically, false, {*grid}, plain, tied};
-    r.set_constant(dq->output(), dequantize(plain, *grid));
+    r.set_constant(dq->output(), dequantize_later(plain, *grid));
     r.erase(id);
   }
   return constants;

@@ -137,7 +137,7 @@ class PairFolder {
   }
 
   /// The steps that every reader sees: they belong to the producer.
-  std::vector<Grid> common_chain(ValueId root, const std::vector<Read>& reads) {
+  std::vector<Grid> common_chain(ValueId root, const std::vector<Read>& reads, const std::vector<Use>& readers) {
     if (r_.graph().constant(root) || reads.empty()) return {};
     const auto first = chain_of(reads[0].value);
     std::vector<Grid> common(first.begin(), first.end());
@@ -149,14 +149,14 @@ class PairFolder {
       if (source && source->at_run) n = 0;
       common.resize(n);
     }
-    for (const Use& use : r_.readers(root))
+    for (const Use& use : readers)
       if (use.nested) common.clear();
     return common;
   }
 
   /// Outputs of the graph and reads inside nested graphs have no place for an entry of their own.
   bool refuse_unfit(ValueId root, const std::vector<Read>& reads) {
-    const auto common = common_chain(root, reads);
+    const auto common = common_chain(root, reads, r_.readers(root));
     bool again = false;
     ValueId output = ValueId::none;
     for (const Read& read : reads) {
@@ -181,7 +181,7 @@ class PairFolder {
   void apply_pairs() {
     const Uses uses(r_.graph());
     for (const auto& [root, reads] : reads_) {
-      const auto common = common_chain(root, reads);
+      const auto common = common_chain(root, reads, uses.of(root));
       const auto made = producer_site(r_.graph(), uses, root);
       GroupId tied = 0;
       for (const Read& read : reads)

@@ -183,11 +183,27 @@ Tensor quantize(const Tensor& x, const Grid& grid) {
   return codes;
 }
 
-Tensor dequantize(const Tensor& stored, const Grid& grid) {
+namespace {
+
+/// The codes one by one, of the grid's storage type; refuses others.
+Tensor codes_of(const Tensor& stored, const Grid& grid) {
   verify(grid, stored.shape());
-  const Tensor codes = unpack(stored);
+  Tensor codes = unpack(stored);
   if (codes.dtype() != grid.format->storage)
     fail(ErrorCode::mismatch, "codes of type ", name_of(stored.dtype()), " are not ", grid.format->name);
+  return codes;
+}
+
+}  // namespace
+
+Tensor dequantize_later(Tensor stored, Grid grid) {
+  const Tensor codes = codes_of(stored, grid);
+  const DType type = in_type_of(grid.scale, Tensor(DType::f32, {0})).dtype();
+  return Tensor::deferred(type, codes.shape(), [codes, grid = std::move(grid)] { return dequantize(codes, grid); });
+}
+
+Tensor dequantize(const Tensor& stored, const Grid& grid) {
+  const Tensor codes = codes_of(stored, grid);
   const Params params(grid);
   Tensor values(DType::f32, codes.shape());
   with_arithmetic(params, [&]<class A>(A*) {

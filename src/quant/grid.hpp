@@ -53,6 +53,8 @@ void verify(const Grid& grid, std::span<const int64_t> shape);
 Tensor quantize(const Tensor& x, const Grid& grid);
 /// Values of codes, which may be in the format's storage or file type: f32, or f16 or bf16 where the scale is.
 Tensor dequantize(const Tensor& codes, const Grid& grid);
+/// The same, computed when it is first read: the integer engine never looks at the values of its weights.
+Tensor dequantize_later(Tensor codes, Grid grid);
 /// dequantize(quantize(x)) without the detour through memory.
 Tensor fake_quantize(const Tensor& x, const Grid& grid);
 

@@ -1,5 +1,6 @@
 #include "runtime/convolution.hpp"
 
+#include "core/spill.hpp"
 #include "ops/window.hpp"
 
 namespace bitwright {
@@ -47,6 +48,7 @@ ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transpos
   refused_ = lines(choice.refused);
   if (row_->packing != ConvPacking::none) {
     packed_ = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), src);
+    forget_pages(linear.weights);
     return;
   }
   codes_ = codes;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/spill.hpp"
 #include "runtime/followers.hpp"
 
 namespace bitwright {
@@ -50,6 +51,7 @@ MatMulWeights::MatMulWeights(const WeightCodes& w, int64_t k, int64_t n, SrcCode
   if (row_->packed) {
     packed_ = pack_matmul(k, n, w.codes.values<int8_t>().data() + w.first, w.k_stride, w.column_stride,
                           w.bias.empty() ? nullptr : w.bias.data(), src);
+    forget_pages(w.codes);
     return;
   }
   rows_ = row_major(w, k, n);

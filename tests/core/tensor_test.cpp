@@ -45,5 +45,22 @@ TEST(Tensor, ReadingAsAnotherTypeIsAnError) {
   EXPECT_THROW(value_as_double(t, 0), Error);
 }
 
+TEST(Tensor, DeferredDataIsMadeOnceForAllCopies) {
+  int made = 0;
+  const Tensor later = Tensor::deferred(DType::f32, {2}, [&] {
+    ++made;
+    return Tensor::of<float>({2}, std::vector<float>{3, 4});
+  });
+  const Tensor column = later.reshaped({2, 1});
+  EXPECT_TRUE(later.has_data());
+  EXPECT_EQ(later.bytes(), 8u);
+  EXPECT_EQ(made, 0);
+  EXPECT_EQ(column.values<float>()[1], 4);
+  EXPECT_TRUE(identical(later.clone(), Tensor::of<float>({2}, std::vector<float>{3, 4})));
+  EXPECT_EQ(column.raw(), later.raw());
+  EXPECT_EQ(made, 1);
+  EXPECT_THROW(later.values<int8_t>(), WrongElementType);
+}
+
 }  // namespace
 }  // namespace bitwright
