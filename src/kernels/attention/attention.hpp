@@ -5,7 +5,7 @@
 // The definition, which the plain loops of attention_ref.cpp compute and every instruction set equals bit for bit, with any cut
 // of the rows; fma is one rounding:
 //   s[i][j] = fma(q[i][d], k[j][d], s) for d rising from 0;   t = mask ? fma(s, scale, mask[i][j]) : s * scale
-//   p[i][j] = exp(t - max over j of t) as rows' softmax;      sum = 16 partial sums (j % 16), then pairwise
+//   p[i][j] = exp(t - max over j of t) as rows' softmax;      sum = 32 partial sums (j % 32), then pairwise
 //   y[i][c] = (fma(p[i][j], v[j][c], y) for j rising from 0) * (1 / sum)
 // Against the operators one by one this differs by the rounding of float32 only: the order of the sums over d and j, a product
 // with the scale's reciprocal where there was a division, and the division by the sum after the last product.

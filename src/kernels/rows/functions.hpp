@@ -91,7 +91,7 @@ BW_INLINE void map(const Function& f, const float* src, float* dst, int64_t coun
   if (i < count) store(dst + i, f(load(src + i, count - i, 0)), count - i);
 }
 
-/// Sums f(x) over a row into the 16 partial sums: element i goes to sum i % 16. f(filler) must be 0.
+/// Sums f(x) over a row into the partial sums: element i goes to sum i % kSums. f(filler) must be 0.
 template <class Function>
 BW_INLINE float sum_row(const Function& f, const float* row, int64_t length, float filler) {
   F sum[kParts];
@@ -102,9 +102,10 @@ BW_INLINE float sum_row(const Function& f, const float* row, int64_t length, flo
     BW_UNROLL
     for (int part = 0; part < kParts; ++part) sum[part] = sum[part] + f(load(row + i + part * kLanes));
   }
-  for (int part = 0; part < kParts && i + part * kLanes < length; ++part) {
+  BW_UNROLL
+  for (int part = 0; part < kParts; ++part) {
     const int64_t at = i + part * kLanes;
-    sum[part] = sum[part] + f(load(row + at, length - at, filler));
+    if (at < length) sum[part] = sum[part] + f(load(row + at, length - at, filler));
   }
   return sum_of(sum);
 }
@@ -132,8 +133,10 @@ BW_INLINE float exponentials_of_row(const float* src, float* dst, int64_t length
       sum[part] = sum[part] + x;
     }
   }
-  for (int part = 0; part < kParts && i + part * kLanes < length; ++part) {
+  BW_UNROLL
+  for (int part = 0; part < kParts; ++part) {
     const int64_t at = i + part * kLanes;
+    if (at >= length) break;
     store(dst + at, exponential_down(load(src + at, length - at, 0) - shift), length - at);
     sum[part] = sum[part] + load(dst + at, length - at, 0);
   }

@@ -15,7 +15,7 @@
 namespace bitwright {
 namespace {
 
-constexpr int kLanes = BW_LANES, kSums = 16, kParts = kSums / kLanes;
+constexpr int kLanes = BW_LANES, kSums = 32, kParts = kSums / kLanes;  // enough sums to hide the latency of additions
 
 // Per instruction set. maximum(a, b) is a > b ? a : b and minimum a < b ? a : b, so b where one is a NaN; less(a, b, yes, no) is
 // a < b ? yes : no. load() fills what lies behind `count`, store() leaves it alone.
@@ -138,14 +138,24 @@ BW_INLINE F exponential(F x) {
 /// exp of x <= 0: 0 from -87 down, and a NaN stays one.
 BW_INLINE F exponential_down(F x) { return less(splat(-87.0f), x, exponential(x), maximum(splat(0.0f), x)); }
 
-// The 16 partial sums added pairwise: i and i + 8, then i and i + 4, i + 2, i + 1; and the greatest lane, NaN left out.
+/// Parts i and i + half added, again and again until one vector is left.
+BW_INLINE F one_part(const F (&x)[kParts]) {
+  F y[kParts];
+  BW_UNROLL
+  for (int i = 0; i < kParts; ++i) y[i] = x[i];
+  BW_UNROLL
+  for (int half = kParts / 2; half > 0; half /= 2) {
+    BW_UNROLL
+    for (int i = 0; i < half; ++i) y[i] = y[i] + y[i + half];
+  }
+  return y[0];
+}
+
+// sum_of: partial sums added pairwise, i and i + 16, then i and i + 8, i + 4, i + 2, i + 1. most_of: the greatest lane.
 #if BW_LANES == 4
 BW_INLINE float sum_of(const F (&x)[kParts]) {
-  float lanes[kSums];
-  for (int part = 0; part < kParts; ++part) store(lanes + part * kLanes, x[part]);
-  for (int step = kSums / 2; step > 0; step /= 2)
-    for (int i = 0; i < step; ++i) lanes[i] = lanes[i] + lanes[i + step];
-  return lanes[0];
+  const F y = one_part(x);
+  return (y[0] + y[2]) + (y[1] + y[3]);
 }
 BW_INLINE float most_of(F x) {
   float most = x[0];
@@ -162,14 +172,14 @@ BW_INLINE float folded(__m256 x, Op op) {
 }
 #if BW_LANES == 16
 BW_INLINE __m256 upper(F x) { return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1)); }
-BW_INLINE __m256 halves_added(const F (&x)[kParts]) { return _mm512_castps512_ps256(x[0]) + upper(x[0]); }
+BW_INLINE __m256 halves_added(F x) { return _mm512_castps512_ps256(x) + upper(x); }
 BW_INLINE __m256 halves_most(F x) { return _mm256_max_ps(_mm512_castps512_ps256(x), upper(x)); }
 #else
-BW_INLINE __m256 halves_added(const F (&x)[kParts]) { return x[0] + x[1]; }
+BW_INLINE __m256 halves_added(F x) { return x; }
 BW_INLINE __m256 halves_most(F x) { return x; }
 #endif
 BW_INLINE float sum_of(const F (&x)[kParts]) {
-  return folded(halves_added(x), [](__m128 a, __m128 b) BW_INLINE_LAMBDA { return a + b; });
+  return folded(halves_added(one_part(x)), [](__m128 a, __m128 b) BW_INLINE_LAMBDA { return a + b; });
 }
 BW_INLINE float most_of(F x) {
   return folded(halves_most(x), [](__m128 a, __m128 b) BW_INLINE_LAMBDA { return _mm_max_ps(a, b); });
