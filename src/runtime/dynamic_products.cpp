@@ -5,7 +5,7 @@
 namespace bitwright {
 namespace {
 
-constexpr int64_t kBlock = 96;  // rows whose results stay in the cache until they are finished; what products take at once
+constexpr int64_t kBlock = 48;  // rows whose results stay in the cache until they are finished; what products take at once
 
 struct Columns {
   int64_t begin, count;

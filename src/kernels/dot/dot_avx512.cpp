@@ -88,6 +88,7 @@ BW_INLINE void finish(const DotArgs& d, int64_t row, const __m512i (&acc)[kRows]
     if (ends == Ends::plain) return finish_codes<Ends::plain>(d, row, acc);
     return ends == Ends::bounded ? finish_codes<Ends::bounded>(d, row, acc) : finish_codes<Ends::any>(d, row, acc);
   }
+  if (d.form == DotForm::f32 && !d.zero && !d.row_scale) return store_floats<kRows, kVectors>(d, row, acc);
   alignas(64) int32_t memory[kRows][16 * kVectors];
   BW_UNROLL
   for (int m = 0; m < kRows; ++m) {
