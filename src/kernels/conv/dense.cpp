@@ -59,35 +59,39 @@ void copy_row(const ConvArgs& args, const Pixel& p, int64_t y, int64_t channel, 
   }
 }
 
-// One kernel row of pixels [x, x + count) of an output row: pointers into the image line, or to copies where taps lie outside.
-void point_line(const ConvArgs& args, Pixel p, int64_t y, int64_t count, const uint8_t** pointers, uint8_t* copies) {
+/// Output columns [first, last) whose taps all lie between the left and the right border. Every division of a call is here.
+struct Inside {
+  int64_t first, last;
+  explicit Inside(const ConvShape& s)
+      : first((s.pad_left + s.stride_w - 1) / s.stride_w),
+        last(s.w + s.pad_left < s.kw ? 0 : (s.w + s.pad_left - s.kw) / s.stride_w + 1) {}
+};
+
+// One kernel row of output columns [x, x + count): pointers into the image line, or to copies where taps lie outside.
+void point_line(const ConvArgs& args, const Inside& inside, Pixel p, int64_t x, int64_t y, int64_t count, const uint8_t** pointers,
+                uint8_t* copies) {
   const ConvShape& s = args.shape;
-  const int64_t copy_step = s.kh * round_up(segment_bytes(s), 4), step = s.stride_w * s.c;
+  const int64_t bytes = round_up(segment_bytes(s), 4), copy_step = s.kh * bytes, step = s.stride_w * s.c;
   const uint8_t* line = p.image + y * s.w * s.c;
-  const int64_t readable = static_cast<const uint8_t*>(args.src) + s.n * s.h * s.w * s.c - line;
+  const uint8_t* readable = static_cast<const uint8_t*>(args.src) + s.n * s.h * s.w * s.c;
   int64_t r = 0;
   const auto copy_until = [&](int64_t end) {
-    for (; r < end; ++r, p.x += s.stride_w) {
-      copy_row(args, p, y, 0, s.c, copies + r * copy_step);
+    for (; r < end; ++r) {
+      copy_row(args, {p.image, p.y, p.x + r * s.stride_w}, y, 0, s.c, copies + r * copy_step);
       pointers[r] = copies + r * copy_step;
     }
   };
-  const int64_t first = p.x < 0 ? (-p.x + s.stride_w - 1) / s.stride_w : 0;
-  const int64_t spare = readable - round_up(segment_bytes(s), 4);
-  const int64_t rightmost = spare < 0 ? -1 : std::min(s.w - s.kw, spare / s.c);
-  const int64_t last = rightmost < p.x ? 0 : (rightmost - p.x) / s.stride_w + 1;
-  copy_until(std::min(first, count));
+  copy_until(std::clamp<int64_t>(inside.first - x, 0, count));
+  int64_t last = std::max(r, std::min(inside.last - x, count));
   const uint8_t* at = line + p.x * s.c;
-  const int64_t inside = std::max(r, std::min(last, count));
-  for (p.x += (inside - r) * s.stride_w; r < inside; ++r, at += step) pointers[r] = at;
+  while (last > r && at + (last - 1) * step + bytes > readable) --last;  // whole groups of 4 are read
+  for (; r < last; ++r) pointers[r] = at + r * step;
   copy_until(count);
 }
 
-void point_direct(const ConvArgs& args, const Scratch& scratch, int64_t row0, int64_t rows) {
+void point_direct(const ConvArgs& args, const Inside& inside, const Scratch& scratch, PixelWalk walk, int64_t rows) {
   const ConvShape& s = args.shape;
   const int64_t bytes = round_up(segment_bytes(s), 4);
-  std::memset(scratch.padding, args.src_zero, static_cast<size_t>(bytes));
-  PixelWalk walk(s, row0);
   for (int64_t r = 0; r < rows;) {
     const Pixel p = pixel_at(args, walk);
     const int64_t count = std::min(rows - r, walk.left_in_line());
@@ -97,17 +101,27 @@ void point_direct(const ConvArgs& args, const Scratch& scratch, int64_t row0, in
       if (y < 0 || y >= s.h)
         std::fill(pointers, pointers + count, scratch.padding);
       else
-        point_line(args, p, y, count, pointers, scratch.copies + (r * s.kh + k) * bytes);
+        point_line(args, inside, p, walk.column(), y, count, pointers, scratch.copies + (r * s.kh + k) * bytes);
     }
     walk.skip(count);
     r += count;
   }
 }
 
-void copy_patches(const ConvArgs& args, const Scratch& scratch, int64_t row0, int64_t rows, int64_t group) {
+/// Every output pixel is one source pixel, in the same order: the rows of a matrix.
+bool is_matrix(const ConvShape& s) {
+  return s.kh == 1 && s.kw == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.oh == s.h &&
+         s.ow == s.w && s.c % 4 == 0;
+}
+
+void point_matrix(const ConvArgs& args, const Scratch& scratch, int64_t row0, int64_t rows) {
+  const uint8_t* first = static_cast<const uint8_t*>(args.src) + row0 * args.shape.c;
+  for (int64_t r = 0; r < rows; ++r) scratch.pointers[r] = first + r * args.shape.c;
+}
+
+void copy_patches(const ConvArgs& args, const Scratch& scratch, PixelWalk walk, int64_t rows, int64_t group) {
   const ConvShape& s = args.shape;
   const int64_t channels = s.c / s.groups, bytes = round_up(segment_bytes(s), 4);
-  PixelWalk walk(s, row0);
   for (int64_t r = 0; r < rows; ++r, walk.next()) {
     const Pixel p = pixel_at(args, walk);
     uint8_t* copy = scratch.copies + r * bytes;
@@ -118,27 +132,47 @@ void copy_patches(const ConvArgs& args, const Scratch& scratch, int64_t row0, in
   }
 }
 
-void run_block(const ConvArgs& args, DotKernel dot, const Scratch& scratch, int64_t row0, int64_t rows) {
-  const PackedWeights& packed = *args.packed;
-  const bool direct = conv_is_direct(args.shape);
-  const int32_t zero = args.src_zero - packed.src_zero;
-  DotArgs d = dot_args(packed, args.out);
-  d.a = scratch.pointers;
-  d.a_step = kConvRows;
-  d.rows = rows;
-  d.k4 = packed.k4();  // segments are readable to the end of their last group, where the weights are zero
-  d.tail = 0;
-  d.zero = zero ? &zero : nullptr;
-  if (direct) point_direct(args, scratch, row0, rows);
-  const int64_t per_group = packed.columns / packed.groups;
-  int64_t copied = -1;
-  for (const PackedPanel& panel : args.panels.of(packed)) {
-    const int64_t group = panel.column / per_group;
-    if (!direct && group != copied) copy_patches(args, scratch, row0, rows, copied = group);
-    set_panel(d, packed, panel, args.out, row0);
-    dot(d);
+/// One call: what its blocks of rows have in common.
+class DenseCall {
+ public:
+  DenseCall(const ConvArgs& args, DotKernel dot)
+      : args_(args), dot_(dot), scratch_(carve(args.scratch, args.shape)), inside_(args.shape), matrix_(is_matrix(args.shape)),
+        direct_(conv_is_direct(args.shape)), zero_(args.src_zero - args.packed->src_zero) {
+    d_ = dot_args(*args.packed, args.out);
+    d_.a = scratch_.pointers;
+    d_.a_step = kConvRows;
+    d_.k4 = args.packed->k4();  // segments are readable to the end of their last group, where the weights are zero
+    d_.tail = 0;
+    d_.zero = zero_ ? &zero_ : nullptr;
+    if (direct_) std::memset(scratch_.padding, args.src_zero, static_cast<size_t>(round_up(segment_bytes(args.shape), 4)));
   }
-}
+
+  void run_block(const PixelWalk& walk, int64_t row0, int64_t rows) {
+    const PackedWeights& packed = *args_.packed;
+    d_.rows = rows;
+    if (matrix_)
+      point_matrix(args_, scratch_, row0, rows);
+    else if (direct_)
+      point_direct(args_, inside_, scratch_, walk, rows);
+    const int64_t per_group = packed.columns / packed.groups;
+    int64_t copied = -1;
+    for (const PackedPanel& panel : args_.panels.of(packed)) {
+      const int64_t group = panel.column / per_group;
+      if (!direct_ && group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
+      set_panel(d_, packed, panel, args_.out, row0);
+      dot_(d_);
+    }
+  }
+
+ private:
+  const ConvArgs& args_;
+  DotKernel dot_;
+  Scratch scratch_;
+  Inside inside_;
+  bool matrix_, direct_;
+  int32_t zero_;
+  DotArgs d_;
+};
 
 }  // namespace
 
@@ -151,9 +185,17 @@ int64_t conv_scratch_bytes(const ConvShape& s) {
 }
 
 void conv_dense(const ConvArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept {
-  const Scratch scratch = carve(args.scratch, args.shape);
-  for (int64_t row = row0; row < row1; row += kConvRows)
-    run_block(args, dot, scratch, row, std::min(kConvRows, row1 - row));
+  DenseCall call(args, dot);
+  PixelWalk walk(args.shape, row0);
+  for (int64_t row = row0; row < row1; row += kConvRows) {
+    const int64_t rows = std::min(kConvRows, row1 - row);
+    call.run_block(walk, row, rows);
+    for (int64_t left = rows; left > 0;) {
+      const int64_t count = std::min(left, walk.left_in_line());
+      walk.skip(count);
+      left -= count;
+    }
+  }
 }
 
 }  // namespace bitwright

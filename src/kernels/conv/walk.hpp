@@ -15,6 +15,8 @@ class PixelWalk {
   int64_t y() const { return y_ * shape_.stride_h - shape_.pad_top; }
   int64_t x() const { return x_ * shape_.stride_w - shape_.pad_left; }
 
+  /// Output column.
+  int64_t column() const { return x_; }
   int64_t left_in_line() const { return shape_.ow - x_; }
 
   void next() { skip(1); }
