@@ -120,7 +120,13 @@ BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
 void lookup_u8_avx512(const LookupArgs& args, int64_t begin, int64_t end) noexcept {
   Table table;
   for (int i = 0; i < 4; ++i) table.part[i] = _mm512_loadu_si512(args.table + 64 * i);
-  for (int64_t i = begin; i < end; i += 64) {
+  int64_t i = begin;
+  for (; i + 128 <= end; i += 128) {
+    const __m512i x = _mm512_loadu_si512(args.src + i), y = _mm512_loadu_si512(args.src + i + 64);
+    _mm512_storeu_si512(args.dst + i, lookup(table, x));
+    _mm512_storeu_si512(args.dst + i + 64, lookup(table, y));
+  }
+  for (; i < end; i += 64) {
     const __mmask64 mask = mask64(end - i);
     _mm512_mask_storeu_epi8(args.dst + i, mask, lookup(table, _mm512_maskz_loadu_epi8(mask, args.src + i)));
   }
