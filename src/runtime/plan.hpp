@@ -48,6 +48,9 @@ class StepContext {
   std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_bytes_; }
   /// body(begin, end, scratch) over rows [0, count) in pieces of `grain` rows, whatever the number of threads.
   void rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
+  /// The same in even pieces of at least `least` rows, as many as the threads want: for steps that give the same results
+  /// however they are cut.
+  void spread(int64_t count, int64_t least, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
   /// body(piece, scratch) over a product's rows and panels of columns. For exact integers only: the cut follows the number
   /// of threads. `work`: multiply-adds of the whole.
   void pieces(int64_t rows, int64_t panels, int64_t work, FunctionRef<void(const Piece&, std::byte*)> body);

@@ -16,6 +16,14 @@ void StepContext::rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, i
   });
 }
 
+void StepContext::spread(int64_t count, int64_t least, FunctionRef<void(int64_t, int64_t, std::byte*)> body) {
+  constexpr int64_t kLine = 64;  // long pieces begin where a cache line does, if the first does
+  const int64_t threads = threads_.count(), most = threads == 1 ? 1 : count / std::max<int64_t>(1, least);
+  const int64_t pieces = most >= 2 * threads ? 2 * threads : most >= threads ? threads : std::max<int64_t>(1, most);
+  const int64_t grain = (count + pieces - 1) / pieces;
+  rows(count, grain < 16 * kLine ? grain : (grain + kLine - 1) / kLine * kLine, body);
+}
+
 Cut::Cut(int64_t row_count, int64_t panel_count, int64_t work, int64_t threads) : rows(row_count), panels(panel_count) {
   constexpr int64_t kLeastWork = 1 << 19;  // some microseconds: less is not worth another thread
   constexpr int64_t kLeastRows = 16;
@@ -38,7 +46,7 @@ void StepContext::pieces(int64_t rows, int64_t panels, int64_t work, FunctionRef
 
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;
+constexpr int64_t kLeast = 1 << 13;  // elements: less is not worth another thread
 
 bool is_u8(const EngineGrid& grid) { return grid.type == DType::u8; }
 
@@ -54,7 +62,7 @@ class QuantizeStep : public Step {
     const Tensor& src = context.at(reads[0]);
     const QuantizeArgs args{src.values<float>().data(), context.at(writes[0]).raw(), grid_.type,
                             {grid_.scale, grid_.zero}, grid_.lo, grid_.hi};
-    context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
+    context.spread(src.elements(), kLeast, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
   }
 
  private:
@@ -73,7 +81,7 @@ class DequantizeStep : public Step {
   void run(StepContext& context) const override {
     const Tensor& src = context.at(reads[0]);
     const DequantizeArgs args{src.raw(), context.at(writes[0]).values<float>().data(), grid_.type, {grid_.scale, grid_.zero}};
-    context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
+    context.spread(src.elements(), kLeast, [&](int64_t begin, int64_t end, std::byte*) { kernel_(args, begin, end); });
   }
 
  private:

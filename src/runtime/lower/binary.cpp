@@ -35,7 +35,7 @@ class BinaryStep : public Step {
     } else if (repeat) {
       run_rows(context, mine);
     } else {
-      context.rows(dst.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
+      context.spread(dst.elements(), kLeast, [&](int64_t begin, int64_t end, std::byte*) { kernel(mine, begin, end); });
     }
   }
 
@@ -46,14 +46,14 @@ class BinaryStep : public Step {
   }
 
  private:
-  static constexpr int64_t kGrain = 1 << 15, kTogether = 1 << 11;
+  static constexpr int64_t kLeast = 1 << 13, kTogether = 1 << 11;
 
   int64_t size_of(size_t operand) const { return bits_of(operand == 0 ? args.a_type : args.b_type) / 8; }
 
   void run_rows(StepContext& context, const BinaryArgs& whole) const {
     const int64_t together = rows_together(), groups = (repeat->rows + together - 1) / together;
-    const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, together * repeat->length));
-    context.rows(repeat->blocks * groups, grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
+    const int64_t least = std::max<int64_t>(1, kLeast / std::max<int64_t>(1, together * repeat->length));
+    context.spread(repeat->blocks * groups, least, [&](int64_t begin, int64_t end, std::byte* scratch) {
       for (int64_t held = -1; begin < end; ++begin) {
         const int64_t block = begin / groups, row = begin % groups * together;
         if (held != block) fill(held = block, whole, scratch);
@@ -70,8 +70,8 @@ class BinaryStep : public Step {
     RowMulArgs all{static_cast<const uint8_t*>(repeated == 0 ? whole.b : whole.a), static_cast<uint8_t*>(whole.dst), length};
     all.k = mul.k, all.zero = static_cast<float>(mul.qy.zero);
     all.lo = static_cast<float>(mul.lo), all.hi = static_cast<float>(mul.hi);
-    const int64_t grain = std::max<int64_t>(8, kGrain / length), together = factor_rows();
-    context.rows(repeat->blocks * repeat->rows, grain, [&](int64_t begin, int64_t end, std::byte* scratch) {
+    const int64_t least = std::max<int64_t>(8, kLeast / length), together = factor_rows();
+    context.spread(repeat->blocks * repeat->rows, least, [&](int64_t begin, int64_t end, std::byte* scratch) {
       auto* factor = reinterpret_cast<float*>(scratch);
       float* shift = factor + together * length;
       for (int64_t last = begin; begin < end; begin = last) {

@@ -22,7 +22,7 @@ class PoolStep : public Step {
     // Few large windows (a global mean) are cut by channels.
     const int64_t parts = pixels < 4 * context.threads().count() ? (mine.c + kChannels - 1) / kChannels : 1;
     const int64_t work = std::max<int64_t>(1, mine.kh * mine.kw * mine.c / parts);
-    context.rows(pixels * parts, std::max<int64_t>(1, (1 << 16) / work), [&](int64_t begin, int64_t end, std::byte*) {
+    context.spread(pixels * parts, std::max<int64_t>(1, (1 << 14) / work), [&](int64_t begin, int64_t end, std::byte*) {
       if (parts == 1) return kernel(mine, begin, end);
       PoolArgs part = mine;
       for (int64_t i = begin; i < end; ++i) {

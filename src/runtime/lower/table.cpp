@@ -14,8 +14,8 @@ class LookupStep : public Step {
     const Tensor& src = context.at(reads[0]);
     const LookupArgs args{reinterpret_cast<const uint8_t*>(src.raw()), reinterpret_cast<uint8_t*>(context.at(writes[0]).raw()),
                           table.data()};
-    constexpr int64_t kGrain = 1 << 16;
-    context.rows(src.elements(), kGrain, [&](int64_t begin, int64_t end, std::byte*) { kernel(args, begin, end); });
+    constexpr int64_t kLeast = 1 << 15;
+    context.spread(src.elements(), kLeast, [&](int64_t begin, int64_t end, std::byte*) { kernel(args, begin, end); });
   }
 };
 
