@@ -14,8 +14,8 @@ from peak import bench
 MEANING_COMPILE = "Packing, planning and proving, once the file is read (`compile_ms` of `bench --json`), the median over processes."
 MEANING_COLD = ("From starting the program to its first result (`bench --bursts` says when): reading the file, compiling, one run. The "
                 "median over processes, in brackets the range; then the same with the network's file put out of the page cache before.")
-MEANING_MEMORY = ("Memory of the process after some runs (/proc/PID/status): anonymous memory and the mapped file of the network, less what the program takes with a "
-                  "network of a few hundred bytes; against packed weights and arena. The largest live set is what the buffers in use "
+MEANING_MEMORY = ("Memory of the process after some runs (/proc/PID/status): anonymous memory and the mapped file of the network, less the input, which is the caller's, and what the program takes with a "
+                  "network of 100 kB; against packed weights and arena. The largest live set is what the buffers in use "
                   "during one step take, at most over the steps.")
 
 COMPILE_MS, COLD_MS, MEMORY, ARENA = 150, 50, 1.1, 1.05
@@ -112,7 +112,7 @@ def cold_start(settings, lines):
 def memory_of(model, settings):
     with Process(model, settings) as process:
         process.burst(0.2)
-        return process.resident(model), process.ready
+        return process.resident(model) - process.ready["input_bytes"], process.ready
 
 
 def memory(settings, lines):

@@ -88,15 +88,19 @@ void forget_pages(const void* data, size_t bytes) noexcept {
   if (is_mapped(from, bytes)) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+void give_back_freed_memory() noexcept {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
+
 Tensor spilled(const Tensor& tensor, size_t above) {
   if (tensor.dtype() == DType::string || tensor.bytes() < above || tensor.bytes() == 0) return tensor;
   {
     const std::lock_guard lock(mapped().mutex);
     if (is_mapped(reinterpret_cast<uintptr_t>(tensor.raw()), tensor.bytes())) return tensor;
   }
-#if defined(__GLIBC__)
-  ::malloc_trim(0);  // what was freed since the last time lies between small blocks and would otherwise stay
-#endif
+  give_back_freed_memory();
   const int file = nameless_file();
   if (file < 0) return tensor;
   const bool written = write_all(file, tensor.raw(), tensor.bytes());

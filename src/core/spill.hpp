@@ -13,6 +13,9 @@ inline void forget_pages(const Tensor& tensor) noexcept {
   if (tensor.dtype() != DType::string) forget_pages(tensor.raw(), tensor.bytes());
 }
 
+/// Freed memory that the allocator keeps between blocks still in use goes back to the system, where it can be asked for that.
+void give_back_freed_memory() noexcept;
+
 constexpr size_t kSpillAbove = size_t{4} << 20;
 
 /// The same contents in a temporary file (in $TMPDIR, else /var/tmp) that has no name any more, if they are at least `above` bytes, not in a file already,

@@ -197,6 +197,7 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
                       ? str("requantize equals profile ", name_of(profile), " on every reachable accumulator (",
                             linear.channels, " channels, ", evaluations, " evaluations)")
                       : leaving.requantize.refused);
+  leaving.requantize.keep_what_is_read();
   return leaving;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/spill.hpp"
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
@@ -157,6 +158,7 @@ std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::sp
     if (buffer.kind == Buffer::arena) buffer.kind = Buffer::state;
   }
   place_buffers(*plan);
+  give_back_freed_memory();  // of weights in orders that are not kept
   kept.keep(std::move(all), plan);
   return plan;
 }

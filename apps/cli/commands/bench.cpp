@@ -80,7 +80,9 @@ void run_bursts(const Args& args, const Context& c) {
     const Sample sample = sample_of(*loaded.program, args.batch, args.length);
     Stopwatch watch(loaded.program, sample, c.threads);
     const Cost cost = cost_of(*loaded.program, sample);
-    const Document ready = Document().set("macs", cost.macs).set("integer_share", cost.integer_share())
+    int64_t input_bytes = 0;
+    for (const Tensor& input : sample.inputs) input_bytes += static_cast<int64_t>(input.bytes());
+    const Document ready = Document().set("input_bytes", input_bytes).set("macs", cost.macs).set("integer_share", cost.integer_share())
                                .set("weight_bytes", cost.weight_bytes).set("arena_bytes", cost.arena_bytes);
     std::cout << to_json(ready, -1) << std::endl;
     for (double seconds = 0; std::cin >> seconds;) std::cout << to_json(with({}, watch.burst(seconds)), -1) << std::endl;

@@ -76,8 +76,8 @@ BW_INLINE DotArgs dot_columns(DotArgs d, int32_t column, int32_t most) {
   d.dst = static_cast<char*>(d.dst) + column * element;
   if (d.form == DotForm::u8) {
     d.requantize.m32 += column;
-    d.requantize.m64 += column;
-    d.requantize.ratio += column;
+    if (d.requantize.m64) d.requantize.m64 += column;
+    if (d.requantize.ratio) d.requantize.ratio += column;
   }
   if (d.scale) d.scale += column;
   if (d.bias) d.bias += column;

@@ -43,8 +43,8 @@ void set_panel(DotArgs& args, const PanelData& data, const PackedPanel& panel, c
   args.requantize = out.requantize;
   if (args.form == DotForm::u8) {
     args.requantize.m32 += c;
-    args.requantize.m64 += c;
-    args.requantize.ratio += c;
+    if (args.requantize.m64) args.requantize.m64 += c;
+    if (args.requantize.ratio) args.requantize.ratio += c;
   }
   const Dequantize& d = out.dequantize;
   args.scale = d.scale ? d.scale + c : nullptr;

@@ -121,6 +121,12 @@ Requantize RequantizePlan::view() const {
   return r;
 }
 
+void RequantizePlan::keep_what_is_read() {
+  if (constants.profile != RequantizeProfile::ort) return;
+  if (constants.step != RequantizeStep::f64) m64 = {};
+  ratio = {};
+}
+
 ChannelProof prove_requantize(const Requantize& r, int64_t channel, Reach reach) {
   ChannelProof proof;
   const auto profile = [&](int64_t acc) { return requantize_exact(r, acc, channel); };

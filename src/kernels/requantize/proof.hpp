@@ -33,6 +33,8 @@ struct RequantizePlan {
   std::string refused;              // why a faster step was not taken, with the first channel and accumulator; or empty
 
   Requantize view() const;
+  /// Frees what neither the step nor the definition of profile `ort` reads.
+  void keep_what_is_read();
 };
 
 struct RequantizeSpec {

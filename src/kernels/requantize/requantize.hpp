@@ -32,7 +32,7 @@ struct RequantizeRatio {
 /// Per channel: arrays hold 64 entries more than there are channels, so that vectors may be read past the last one.
 struct Requantize {
   const float* m32 = nullptr;
-  const double* m64 = nullptr;
+  const double* m64 = nullptr;           // null where the step and the profile read none, as ratio
   const RequantizeRatio* ratio = nullptr;
   int32_t zero_point = 0;
   int32_t lo = 0, hi = 255;  // codes; a fused ReLU raises lo to the zero point
