@@ -34,53 +34,69 @@ BW_INLINE void multiply(const float* const (&a)[kRows], const float* b, int64_t 
 /// A block of query rows; those beyond the last one are the last one again, computed and not stored.
 struct Block {
   const AttentionArgs& args;
-  const AttentionScratch size;
+  const AttentionScratch& size;
   int64_t row, rows;
   float* p;  // [kRows, size.scores]
-  Range& range;
+  Range range{};
 
+  // What the loops below need is taken once: a store of a vector might change any memory, for all that the compiler knows.
   template <int kVectors>
   BW_NOIPA void scores(int64_t column) const {
-    const float* q[kRows];
+    const float *q[kRows], *mask[kRows];
     BW_UNROLL
-    for (int r = 0; r < kRows; ++r) q[r] = args.q + (row + (r < rows ? r : rows - 1)) * args.q_row;
+    for (int r = 0; r < kRows; ++r) {
+      const int64_t at = row + (r < rows ? r : rows - 1);
+      q[r] = args.q + at * args.q_row;
+      mask[r] = args.mask ? args.mask + at * args.mask_row + column : nullptr;
+    }
     F sums[kRows][kVectors];
     multiply<kVectors>(q, size.transposed_keys(args.scratch) + column, size.scores, args.depth, sums);
     const F scale = splat(args.scale);
-    BW_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const float* mask = args.mask ? args.mask + (row + (r < rows ? r : rows - 1)) * args.mask_row : nullptr;
+    const int64_t left = args.keys - column, stride = size.scores;
+    float* to = p + column;
+    if (!mask[0]) {
       BW_UNROLL
-      for (int c = 0; c < kVectors; ++c) {
-        const int64_t at = column + c * kLanes;
-        store(p + r * size.scores + at, mask ? fma(sums[r][c], scale, load(mask + at, args.keys - at, 0.0f)) : sums[r][c] * scale);
+      for (int r = 0; r < kRows; ++r) {
+        BW_UNROLL
+        for (int c = 0; c < kVectors; ++c) store(to + r * stride + c * kLanes, sums[r][c] * scale);
+      }
+      return;
+    }
+    BW_UNROLL
+    for (int c = 0; c < kVectors; ++c) {
+      BW_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const F add = load(mask[r] + c * kLanes, left - c * kLanes, 0.0f);
+        store(to + r * stride + c * kLanes, fma(sums[r][c], scale, add));
       }
     }
   }
 
   template <int kVectors>
-  BW_NOIPA void context(int64_t column, const float (&factors)[kRows]) const {
+  BW_NOIPA void context(int64_t column, const float (&factors)[kRows]) {
     const float* weights[kRows];
     BW_UNROLL
     for (int r = 0; r < kRows; ++r) weights[r] = p + r * size.scores;
     F sums[kRows][kVectors];
     multiply<kVectors>(weights, size.values(args.scratch) + column, size.width, args.keys, sums);
+    const int64_t left = args.width - column, stride = args.dst_row, count = rows;
+    float* to = args.dst + row * stride + column;
+    Range seen = range;
     BW_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      if (r >= rows) break;
+      if (r >= count) break;
       const F factor = splat(factors[r]);
-      float* to = args.dst + (row + r) * args.dst_row;
       BW_UNROLL
       for (int c = 0; c < kVectors; ++c) {
-        const int64_t at = column + c * kLanes;
         const F y = sums[r][c] * factor;
-        range.see(y);  // zeros behind the last column
-        if (at < args.width) store(to + at, y, args.width - at);
+        seen.see(y);  // zeros behind the last column
+        if (c * kLanes < left) store(to + r * stride + c * kLanes, y, left - c * kLanes);
       }
     }
+    range = seen;
   }
 
-  BW_INLINE void run() const {
+  BW_INLINE void run() {
     int64_t column = 0;
     for (; column + kWidest * kLanes <= size.scores; column += kWidest * kLanes) scores<kWidest>(column);
     for (; column < size.scores; column += kLanes) scores<1>(column);
@@ -125,10 +141,12 @@ BW_NOIPA void pack(const AttentionArgs& args, const AttentionScratch& size) {
 void BW_ATTENTION_NAME(const AttentionArgs& args, int64_t row0, int64_t row1) noexcept {
   const AttentionScratch size(args.keys, args.depth, args.width);
   pack(args, size);
-  Range range;
-  for (int64_t row = row0; row < row1; row += kRows)
-    Block{args, size, row, row1 - row < kRows ? row1 - row : kRows, size.block(args.scratch), range}.run();
-  if (args.range) range.merge_into(args.range);
+  Block block{args, size, row0, kRows, size.block(args.scratch)};
+  for (; block.row < row1; block.row += kRows) {
+    block.rows = row1 - block.row < kRows ? row1 - block.row : kRows;
+    block.run();
+  }
+  if (args.range) block.range.merge_into(args.range);
 }
 
 }  // namespace bitwright
