@@ -1,17 +1,15 @@
-# cmake [-DFLOATS=1] -DNM=nm -DOBJDUMP=objdump -DOBJECTS="a.o;b.o" -P check_objects.cmake
+# cmake -DNM=nm -DOBJDUMP=objdump -DOBJECTS="a.o;b.o" -P check_objects.cmake
 # Files with their own instruction set must not define weak symbols: the linker could take such a copy (a std:: template, an
 # inline function) for the whole program, and it would fault on machines without the instructions.
 #
 # And their hot loops must not spill:
 #   - in an innermost loop that multiplies and adds, and calls nothing, no vector is stored on the stack,
 #   - between two integer multiply-adds of one straight run of code none is moved to or from it.
-# (Constants that are read from there cost what they cost anywhere in memory.) Loops of float multiply-adds are judged with FLOATS
-# only: clang 14 keeps the constants of polynomials on the stack and stores them anew in every turn.
+# (Constants that are read from there cost what they cost anywhere in memory.) Of float multiply-adds only those of tiles are
+# judged: a loop that also subtracts, divides or shifts computes functions, whose constants need more registers than AVX2 has.
 set(PRODUCT "vpdpbusd|vpmaddubsw|vpmaddwd|tdpbusd")
-set(MULTIPLY "${PRODUCT}")
-if(FLOATS)
-  string(APPEND MULTIPLY "|vfn?madd")
-endif()
+set(MULTIPLY "${PRODUCT}|vfn?madd")
+set(FUNCTION "v(sub|div|max|min)ps|vps[lr]l")
 set(FRAME "(%rsp|-0x[0-9a-f]+.%rbp)")  # rbp is the frame's if anything is below it
 set(STACK_MOVE "vmov[^\n]*${FRAME}[^\n]*[yz]mm|vmov[^\n]*[yz]mm[^\n]*${FRAME}")
 
@@ -29,7 +27,9 @@ endfunction()
 # Walks back from the jump that is event LAST to address START; SPILL: what the loop has on the stack if it is an innermost one
 # with a multiply-add.
 function(loop_spills LAST START SPILL)
+  set(PRODUCTS FALSE)
   set(MULTIPLIES FALSE)
+  set(FUNCTIONS FALSE)
   set(FOUND "")
   math(EXPR I "${LAST} - 1")
   while(I GREATER_EQUAL 0)
@@ -40,21 +40,25 @@ function(loop_spills LAST START SPILL)
       break()
     elseif(KIND MATCHES "loop|call")
       return()
+    elseif(KIND STREQUAL "product")
+      set(PRODUCTS TRUE)
     elseif(KIND STREQUAL "multiply")
       set(MULTIPLIES TRUE)
+    elseif(KIND STREQUAL "function")
+      set(FUNCTIONS TRUE)
     elseif(KIND STREQUAL "store")
       list(GET LINES ${I} FOUND)
     endif()
     math(EXPR I "${I} - 1")
   endwhile()
-  if(MULTIPLIES AND FOUND)
+  if(FOUND AND (PRODUCTS OR (MULTIPLIES AND NOT FUNCTIONS)))
     set(${SPILL} "${FOUND}" PARENT_SCOPE)
   endif()
 endfunction()
 
 function(check_spills OBJECT COUNT)
   execute_process(COMMAND ${OBJDUMP} -d --no-show-raw-insn ${OBJECT} OUTPUT_VARIABLE CODE)
-  string(REGEX MATCHALL "[0-9a-f]+:\t(${MULTIPLY}|${STACK_MOVE}|j|ret|call)[^\n]*" LINES "${CODE}")
+  string(REGEX MATCHALL "[0-9a-f]+:\t(${MULTIPLY}|${FUNCTION}|${STACK_MOVE}|j|ret|call)[^\n]*" LINES "${CODE}")
   set(KINDS "")
   set(ADDRESSES "")
   set(STACK "")  # since the last multiply-add of this straight run
@@ -67,7 +71,8 @@ function(check_spills OBJECT COUNT)
     set(KIND other)
     if(LINE MATCHES "\t(${MULTIPLY})")
       set(KIND multiply)
-      if(STACK AND LINE MATCHES "\t(${PRODUCT})")
+      if(LINE MATCHES "\t(${PRODUCT})")
+        set(KIND product)
         set(SPILLED "${STACK}")
       endif()
       set(MULTIPLIED TRUE)
@@ -80,6 +85,8 @@ function(check_spills OBJECT COUNT)
       endif()
     elseif(LINE MATCHES "\tcall")
       set(KIND call)
+    elseif(LINE MATCHES "\t(${FUNCTION})")
+      set(KIND function)
     else()
       set(MULTIPLIED FALSE)
       set(STACK "")
@@ -107,5 +114,5 @@ endfunction()
 foreach(OBJECT ${OBJECTS})
   check_weak(${OBJECT})
   check_spills(${OBJECT} LOOPS)
-  message(STATUS "${OBJECT}: no weak symbol; ${LOOPS} loops, no spilled multiply-add")
+  message(STATUS "${OBJECT}: ${LOOPS} loops")
 endforeach()
