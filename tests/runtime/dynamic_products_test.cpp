@@ -2,6 +2,7 @@
 // its own.
 #include <gtest/gtest.h>
 
+#include "allocations.hpp"
 #include "noise.hpp"
 #include "runtime/program.hpp"
 
@@ -87,6 +88,19 @@ TEST(DynamicProducts, AreOneStepWithTheBitsOfTheOperators) {
       const auto simulated = block.run(x, {.target = Target::simulated}, 2);
       for (size_t i = 0; i < simulated.size(); ++i) EXPECT_TRUE(identical(simulated[i], wanted[i])) << "output " << i;
     }
+  }
+}
+
+TEST(DynamicProducts, RunsAllocateNothing) {
+  std::mt19937 random(4);
+  for (const int64_t tokens : {3, 150}) {
+    const Block block(false);
+    bitwright::Run run(Program::compile(block.model), {.threads = 2});
+    const Tensor inputs[] = {noise({1, tokens, kWidth}, 1.0f, random)};
+    run(inputs);  // makes the plan
+    const int64_t before = allocations();
+    run(inputs);
+    EXPECT_EQ(allocations() - before, 0);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "allocations.hpp"
 #include "noise.hpp"
 #include "runtime/program.hpp"
 
@@ -53,6 +54,30 @@ TEST_P(Cell, IntegerWeightsStayNearFloatAndAreTheSameEverywhere) {
   EXPECT_GT(10 * std::log10(signal / error), 30);
   for (const Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512})
     for (const int threads : {1, 3}) EXPECT_TRUE(identical(y, run(Target::integer, isa, threads))) << name_of(isa);
+}
+
+TEST(Cell, AnLstmAllocatesNothing) {
+  bitwright::Run run(Program::compile(cell("LSTM", 4, "bidirectional")), {.threads = 2});
+  const Tensor inputs[] = {noise({9, 3, 23}, 1, 5)};
+  run(inputs);  // makes the plan
+  const int64_t before = allocations();
+  run(inputs);
+  EXPECT_EQ(allocations() - before, 0);
+}
+
+// With other activations the catalogue's cell runs on the same products: sigmoid and tangent of libm are near ours.
+TEST(Cell, TheStepOfItsOwnIsNearTheCatalogues) {
+  Model model = cell("LSTM", 4, "reverse");
+  const Tensor x = noise({9, 3, 23}, 1, 5);
+  auto run = [&] {
+    bitwright::Run runner(Program::compile(model));
+    return runner({x})[0].clone();
+  };
+  const Tensor ours = run();
+  model.graph.nodes[0].attributes["activations"] = std::vector<std::string>{"Sigmoid", "ScaledTanh", "Tanh"};  // 1 tanh(1 x)
+  const Tensor catalogue = run();
+  EXPECT_FALSE(identical(ours, catalogue));
+  for (size_t i = 0; i < static_cast<size_t>(ours.elements()); ++i) ASSERT_NEAR(ours.values<float>()[i], catalogue.values<float>()[i], 0.02);
 }
 
 // Layouts that spell the same scales multiply the same; one per direction and row is a block along the inputs.
