@@ -173,10 +173,33 @@ Output Leaving::output(void* data, int64_t stride) const {
   return out;
 }
 
+namespace {
+
+std::string requantize_certificate(const RequantizePlan& plan, Profile profile) {
+  const std::string why = plan.refused.empty() ? std::string() : " (" + plan.refused + ")";
+  if (profile == Profile::ort) return "requantize: one float32 product, which is what profile ort says";
+  if (plan.constants.step == RequantizeStep::exact) return str("requantize: the definition of profile ", name_of(profile), " itself", why);
+  const int bits = plan.constants.step == RequantizeStep::f32 ? 32 : 64;
+  return str("requantize: one float", bits, " product, proved equal to profile ", name_of(profile), " for every sum that can occur", why);
+}
+
+/// The bits, sign included, that hold every sum of products that can occur.
+std::string sums_certificate(const std::vector<Reach>& reach) {
+  int64_t largest = 0;  // of sums as they are, of others one less than their magnitude
+  for (const Reach& r : reach) largest = std::max({largest, r.hi, -(r.lo + 1)});
+  int bits = 1;
+  for (; largest > 0; largest /= 2) ++bits;
+  return bits <= 32 ? str("sums: ", bits, " of int32's 32 bits hold every one that can occur, proved from the weights")
+                    : str("sums: may take ", bits, " bits, so they are int64");
+}
+
+}  // namespace
+
 Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Reach>& reach,
                      std::vector<std::string>& notes) {
   constexpr size_t kSlack = 64;  // vectors may be read past the last channel
   Leaving leaving;
+  notes.push_back(sums_certificate(reach));
   if (!linear.leaves_codes()) {
     if (linear.dst) notes.push_back("its bias is float: the sums leave as float and become codes in a step of their own");
     for (const float scale : linear.weight_scale) leaving.scale.push_back(linear.src.scale * scale);
@@ -191,12 +214,7 @@ Leaving make_leaving(const Linear& linear, Profile profile, const std::vector<Re
   RequantizeSpec spec{.profile = kernel_profile(profile), .src_scale = linear.src.scale, .dst_scale = dst.scale,
                       .weight_scale = linear.weight_scale, .zero_point = dst.zero, .lo = dst.lo, .hi = dst.hi};
   leaving.requantize = plan_requantize(spec, reach);
-  int64_t evaluations = 0;
-  for (const ChannelProof& proof : leaving.requantize.proof) evaluations += proof.evaluations;
-  notes.push_back(leaving.requantize.refused.empty()
-                      ? str("requantize equals profile ", name_of(profile), " on every reachable accumulator (",
-                            linear.channels, " channels, ", evaluations, " evaluations)")
-                      : leaving.requantize.refused);
+  notes.push_back(requantize_certificate(leaving.requantize, profile));
   leaving.requantize.keep_what_is_read();
   return leaving;
 }

@@ -63,11 +63,23 @@ std::string values_text(const Args& args, const Model& model) {
   return text;
 }
 
-std::string steps_text(const Model& model, const std::string& target) {
+std::vector<StepInfo> steps_of(const Model& model, const std::string& target) {
   const auto program = Program::compile(model, {.target = target_named(target, model)});
+  return program->steps(program->default_shapes());
+}
+
+DocumentList steps_document(const std::vector<StepInfo>& steps) {
+  DocumentList list;
+  for (const StepInfo& step : steps)
+    list.push_back(Document().set("step", step.name).set("kernel", step.kernel).set("integer", step.integer).set("exact", step.exact)
+                       .set("notes", DocumentList(step.notes.begin(), step.notes.end())));
+  return list;
+}
+
+std::string steps_text(const std::vector<StepInfo>& all) {
   TextTable table({"step", "kernel", "in integers", "exact"});
   std::vector<std::pair<std::string, std::vector<std::string>>> notes;  // steps with the same note stand in one line
-  for (const StepInfo& step : program->steps(program->default_shapes())) {
+  for (const StepInfo& step : all) {
     table.row({step.name, step.kernel, step.integer ? "yes" : "", step.exact ? "yes" : "not across instruction sets"});
     for (const std::string& note : step.notes) {
       auto at = std::find_if(notes.begin(), notes.end(), [&](const auto& n) { return n.first == note; });
@@ -120,19 +132,22 @@ void run_inspect(const Args& args, const Context& c) {
   for (const std::string& note : model.info.notes) c.sink->note(note);
   const std::vector<ModuleLine> lines = module_lines(model);
   check_nodes(args, lines);
+  const auto steps = [&] { return in_model(args.model, [&] { return steps_of(args.run.fused(model), args.target.empty() ? "auto" : args.target); }); };
   if (c.json) {
     DocumentList layers;
     for (const ModuleLine& line : lines)
       if (chosen(args, line.name)) layers.push_back(Document().set("name", line.name).set("layer", line.text));
-    return c.print(Document().set("model", args.model).set("bytes", static_cast<int64_t>(file_bytes(args.model)))
-                       .set("parameters", parameters(model.graph)).set("layers", layers).set("places", places(args, model)));
+    Document d = Document().set("model", args.model).set("bytes", static_cast<int64_t>(file_bytes(args.model)))
+                       .set("parameters", parameters(model.graph)).set("layers", layers).set("places", places(args, model));
+    if (args.steps) d.set("steps", steps_document(steps()));
+    return c.print(d);
   }
   c.print(header(args, model));
   for (const ModuleLine& line : lines)
     if (chosen(args, line.name)) c.print("  (" + one_line(line.name) + "): " + line.text + "\n");
   if (args.values) c.print(values_text(args, model));
   if (!args.steps) return;
-  c.print(in_model(args.model, [&] { return steps_text(args.run.fused(model), args.target.empty() ? "auto" : args.target); }));
+  c.print(steps_text(steps()));
 }
 
 Action declare(Options& o) {
