@@ -4,9 +4,12 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "core/error.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -121,6 +124,7 @@ struct Threads::State {
   void await(size_t me, uint64_t seen);
   void run(int64_t begin, int64_t chunks, FunctionRef<void(int64_t)> what);
   void publish(int64_t chunks);
+  void end();
 };
 
 void Threads::State::execute(int64_t chunk) {
@@ -172,6 +176,12 @@ void Threads::State::serve(size_t me) {
   }
 }
 
+void Threads::State::end() {
+  stop = true;
+  publish(0);
+  for (std::thread& worker : workers) worker.join();
+}
+
 void Threads::State::publish(int64_t chunks) {
   const auto count = static_cast<int64_t>(slots.size());
   ++runs;
@@ -199,19 +209,21 @@ Threads::Threads(int count, bool pin)
   if (count_ > static_cast<int>(std::thread::hardware_concurrency())) state_->looks = 0;
   const Cores cores = cores_of_caller();
   pin = pin && count_ <= count_of(cores);
-  for (int i = 1; i < count_; ++i)
-    state_->workers.emplace_back([this, i, pin, cores] {
-      worker_index = i;
-      if (pin) stay_on(cores, i);
-      state_->serve(static_cast<size_t>(i));
-    });
+  try {
+    for (int i = 1; i < count_; ++i)
+      state_->workers.emplace_back([this, i, pin, cores] {
+        worker_index = i;
+        if (pin) stay_on(cores, i);
+        state_->serve(static_cast<size_t>(i));
+      });
+  } catch (const std::system_error& e) {
+    const size_t started = state_->workers.size() + 1;
+    state_->end();
+    fail(ErrorCode::resource, "only ", started, " of ", count_, " threads can be started: ", e.code().message());
+  }
 }
 
-Threads::~Threads() {
-  state_->stop = true;
-  state_->publish(0);
-  for (std::thread& worker : state_->workers) worker.join();
-}
+Threads::~Threads() { state_->end(); }
 
 void Threads::run(int64_t chunks, FunctionRef<void(int64_t)> body) {
   const AsFirst first;
