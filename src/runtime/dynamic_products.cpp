@@ -18,10 +18,12 @@ Columns columns_of(const DynamicProduct& product, int64_t panel) {
   return {p.column, p.columns};
 }
 
-/// Rows of a piece: two pieces for each thread, but not fewer rows than make the weights worth reading.
+/// Rows of a piece: as many pieces for every thread, not so few rows that the weights are hardly worth reading, nor so many that
+/// a thread that is held up holds up all.
 int64_t rows_of_piece(int64_t m, int64_t threads) {
-  constexpr int64_t kLeastRows = 24;
-  return std::max(kLeastRows, (m + threads - 1) / threads);
+  constexpr int64_t kLeastRows = 24, kMostRows = 192;
+  const auto share = [](int64_t count, int64_t parts) { return (count + parts - 1) / parts; };
+  return std::max(kLeastRows, share(m, threads * std::max<int64_t>(1, share(m, threads * kMostRows))));
 }
 
 }  // namespace
