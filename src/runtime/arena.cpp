@@ -13,7 +13,8 @@ int64_t padded_bytes(const Buffer& buffer) {
 
 void find_lives(Plan& plan) {
   auto touch = [&](BufferId id, int32_t step) {
-    Buffer& buffer = plan.buffers[static_cast<size_t>(id)];
+    const BufferId root = plan.buffers[static_cast<size_t>(id)].root;
+    Buffer& buffer = plan.buffers[static_cast<size_t>(root == kNoBuffer ? id : root)];
     if (buffer.first < 0) buffer.first = step;
     buffer.last = step;
   };

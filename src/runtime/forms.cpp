@@ -1,13 +1,14 @@
-// The forms of values: raw, floats and codes, plain and channels last. Rules ask for the one that they want; what does not exist
-// yet is converted here, once, and shared. Taps see the floats.
+// The forms of values: raw, floats and codes, plain, channels last or somewhere in another buffer. Rules ask for the one that
+// they want; what does not exist yet is converted here, once, and shared. Taps see the floats.
+#include <algorithm>
+
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
 
 Shape channels_last_shape(const Shape& plain) {
   Shape shape = plain;
-  shape.erase(shape.begin() + 1);
-  shape.push_back(plain[1]);
+  std::rotate(shape.begin() + 1, shape.begin() + 2, shape.end());
   return shape;
 }
 
@@ -21,7 +22,7 @@ BufferId Lowering::make_unknown() { return plan_.add_buffer(Buffer::made, {}); }
 
 /// A buffer of floats with the shape of another one.
 BufferId Lowering::make_like(BufferId floats) {
-  const Tensor& values = plan_.buffers[static_cast<size_t>(floats)].tensor;
+  const Tensor& values = described(floats);
   return values.empty() ? make_unknown() : make(DType::f32, values.shape());
 }
 
@@ -34,62 +35,8 @@ BufferId Lowering::through_chain(BufferId floats, std::span<const Grid> chain) {
   return floats;
 }
 
-BufferId Lowering::through_run_time_grid(ValueId value, bool per_row, Order order) {
-  Form& form = run_time_forms_[{value, per_row}];
-  if (!form.exists()) {
-    const BufferId from = value_floats(value);
-    form[Order::plain] = make_like(from);
-    add(fake_quantize_at_run_step(from, form[Order::plain], per_row, simulated() ? Isa::ref : options_.isa));
-  }
-  return in_order(form, order);
-}
-
-/// The buffer of an existing form in the wanted order, reordered if it exists in the other one only.
-BufferId Lowering::in_order(Form& form, Order order) {
-  if (form[order] == kNoBuffer) form[order] = reorder(form[Form::other(order)], Form::other(order), order);
-  return form[order];
-}
-
-BufferId Lowering::value_floats(ValueId value, Order order) {
-  Forms& forms = forms_[value];
-  if (forms.floats.exists()) return in_order(forms.floats, order);
-  const Entry* entry = output_entry(value);
-  if (const Tensor* tensor = constant(value)) {
-    forms.floats[Order::plain] = make_constant(*tensor);
-  } else if (!is_static(entry)) {
-    BW_CHECK(forms.raw.exists());
-    forms.floats = forms.raw;
-  } else if (!simulated() && known(value) && output_grid(value)) {
-    const Order from = forms.codes.exists() ? forms.codes.nearest(order) : forms.raw.nearest(order);
-    const BufferId codes = value_codes(value, from);
-    const BufferId floats = make(DType::f32, plan_.buffers[static_cast<size_t>(codes)].tensor.shape());
-    add(dequantize_step(codes, floats, *output_grid(value)));
-    forms_[value].floats[from] = floats;
-  } else {
-    BW_CHECK(!forms.codes.exists());
-    const BufferId raw = in_order(forms.raw, Order::plain);
-    forms_[value].floats[Order::plain] = through_chain(raw, entry->chain);
-  }
-  return in_order(forms_[value].floats, order);
-}
-
-BufferId Lowering::reorder(BufferId buffer, Order from, Order to) {
-  if (from == to) return buffer;
-  const Tensor& source = plan_.buffers[static_cast<size_t>(buffer)].tensor;
-  Shape shape = source.shape();
-  if (to == Order::channels_last) {
-    shape = channels_last_shape(shape);
-  } else {
-    shape.insert(shape.begin() + 1, shape.back());
-    shape.pop_back();
-  }
-  const BufferId result = make(source.dtype(), shape);
-  add(reorder_step(buffer, result, to == Order::channels_last));
-  return result;
-}
-
 BufferId Lowering::quantized(BufferId floats, const EngineGrid& grid) {
-  const Tensor& values = plan_.buffers[static_cast<size_t>(floats)].tensor;
+  const Tensor& values = described(floats);
   if (values.dtype() != DType::f32)
     fail(ErrorCode::unsupported, "values of type ", name_of(values.dtype()), " cannot be quantized, only float32 can");
   const BufferId codes = make(grid.type, values.shape());
@@ -97,30 +44,82 @@ BufferId Lowering::quantized(BufferId floats, const EngineGrid& grid) {
   return codes;
 }
 
-BufferId Lowering::value_codes(ValueId value, Order order) {
-  if (!forms_[value].codes.exists()) {
-    const auto grid = *output_grid(value);
-    const Order from = simulated() ? Order::plain : forms_[value].raw.nearest(order);
-    const BufferId values = simulated() ? value_floats(value) : forms_[value].raw[from];
-    const BufferId codes = quantized(values, grid);
-    forms_[value].codes[from] = codes;
+// ---- of values
+
+Lowering::Form& Lowering::floats_form(ValueId value, Order order) {
+  Forms& forms = forms_[value];
+  if (forms.floats.exists()) return forms.floats;
+  const Entry* entry = output_entry(value);
+  if (const Tensor* tensor = constant(value)) {
+    forms.floats[Order::plain] = make_constant(*tensor);
+  } else if (!is_static(entry)) {
+    BW_CHECK(forms.raw.exists());
+    forms.floats = forms.raw;
+  } else if (!simulated() && known(value) && output_grid(value)) {
+    const BufferId codes = in_order(codes_form(value, order), order);  // codes are cheaper to reorder than floats
+    forms.floats[order] = make(DType::f32, described(codes).shape());
+    add(dequantize_step(codes, forms.floats[order], *output_grid(value)));
+  } else {
+    BW_CHECK(!forms.codes.exists());
+    forms.floats[Order::plain] = through_chain(in_order(forms.raw, Order::plain), entry->chain);
   }
-  return in_order(forms_[value].codes, order);
+  return forms.floats;
 }
 
-BufferId Lowering::floats(const Node& node, size_t i, Order order) {
-  const Entry* entry = input_entry(node, i);
-  if (is_at_run(entry)) return through_run_time_grid(node.input(i), entry->per_row, order);
-  if (!is_static(entry)) return value_floats(node.input(i), order);
-  Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
-  if (!forms.floats.exists()) {
-    const BufferId made = entry->codes.empty() ? through_chain(value_floats(node.input(i)), entry->chain)
-                                               : make_constant(*shared(node, str("decoded ", i),
-                                                                       [&] { return constant_floats(node, i); }));
-    forms.floats[Order::plain] = made;
+Lowering::Form& Lowering::codes_form(ValueId value, Order order) {
+  Forms& forms = forms_[value];
+  if (!forms.codes.exists()) {
+    const Order from = simulated() ? Order::plain : forms.raw.nearest(order);
+    const BufferId values = simulated() ? value_floats(value) : in_order(forms.raw, from);
+    forms.codes[from] = quantized(values, *output_grid(value));
   }
-  return in_order(forms.floats, order);
+  return forms.codes;
 }
+
+Lowering::Form& Lowering::run_time_form(ValueId value, bool per_row) {
+  Form& form = run_time_forms_[{value, per_row}];
+  if (!form.exists()) {
+    const BufferId from = value_floats(value);
+    form[Order::plain] = make_like(from);
+    add(fake_quantize_at_run_step(from, form[Order::plain], per_row, isa()));
+  }
+  return form;
+}
+
+// ---- of a node's inputs
+
+Lowering::Form& Lowering::floats_form(const Node& node, size_t i, Order order) {
+  const Entry* entry = input_entry(node, i);
+  if (is_at_run(entry)) return run_time_form(node.input(i), entry->per_row);
+  if (!is_static(entry)) return floats_form(node.input(i), order);
+  Form& floats = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}].floats;
+  if (!floats.exists())
+    floats[Order::plain] = entry->codes.empty() ? through_chain(value_floats(node.input(i)), entry->chain)
+                                                : make_constant(*shared(node, str("decoded ", i), [&] { return constant_floats(node, i); }));
+  return floats;
+}
+
+Lowering::Form& Lowering::codes_form(const Node& node, size_t i, Order order) {
+  const Entry* entry = input_entry(node, i);
+  const ValueId value = node.input(i);
+  if (!is_static(entry) || (entry->chain.size() == 1 && entry->codes.empty() && output_grid(value) &&
+                            output_grid(value) == engine_grid(entry->chain[0])))
+    return codes_form(value, order);
+  Form& codes = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}].codes;
+  if (!codes.exists()) {
+    const EngineGrid grid = *engine_grid(entry->chain.back());
+    const auto before = std::span(entry->chain).first(entry->chain.size() - 1);
+    const BufferId from = entry->codes.empty() ? through_chain(value_floats(value), before)
+                                               : make_constant(dequantize(entry->codes, entry->chain.back()));
+    codes[Order::plain] = quantized(from, grid);
+  }
+  return codes;
+}
+
+BufferId Lowering::floats(const Node& node, size_t i, Order order) { return in_order(floats_form(node, i, order), order); }
+BufferId Lowering::codes(const Node& node, size_t i, Order order) { return in_order(codes_form(node, i, order), order); }
+std::optional<Seen> Lowering::seen_floats(const Node& node, size_t i) { return seen(floats_form(node, i, Order::plain)); }
+std::optional<Seen> Lowering::seen_codes(const Node& node, size_t i) { return seen(codes_form(node, i, Order::plain)); }
 
 bool Lowering::has_constant(const Node& node, size_t i) const {
   const Entry* entry = input_entry(node, i);
@@ -133,35 +132,25 @@ Tensor Lowering::constant_floats(const Node& node, size_t i) const {
   return is_static(entry) ? dequantize(entry->codes, entry->chain.back()) : *constant(node.input(i));
 }
 
-BufferId Lowering::codes(const Node& node, size_t i, Order order) {
-  const Entry* entry = input_entry(node, i);
-  const ValueId value = node.input(i);
-  if (!is_static(entry) || (entry->chain.size() == 1 && entry->codes.empty() && output_grid(value) &&
-                            output_grid(value) == engine_grid(entry->chain[0])))
-    return value_codes(value, order);
-  Forms& forms = site_forms_[{node.id, Side::input, static_cast<uint16_t>(i)}];
-  if (!forms.codes.exists()) {
-    const EngineGrid grid = *engine_grid(entry->chain.back());
-    const auto before = std::span(entry->chain).first(entry->chain.size() - 1);
-    const BufferId from = entry->codes.empty() ? through_chain(value_floats(value), before)
-                                               : make_constant(dequantize(entry->codes, entry->chain.back()));
-    forms.codes[Order::plain] = quantized(from, grid);
-  }
-  return in_order(forms.codes, order);
-}
-
 bool Lowering::prefers_channels_last(const Node& node, size_t i) const {
   const auto at = forms_.find(node.input(i));
   if (at == forms_.end()) return false;
   const Forms& forms = at->second;
   for (const Form* form : {&forms.codes, &forms.floats, &forms.raw})
-    if (form->exists()) return (*form)[Order::plain] == kNoBuffer;
+    if (form->exists()) return form->nearest(Order::plain) == Order::channels_last;
   return false;
 }
+
+// ---- what a rule makes
 
 void Lowering::define_raw(ValueId value, BufferId buffer, Order order) {
   if (value == ValueId::none) return;
   forms_[value].raw[order] = buffer;
+  tap(value);
+}
+
+void Lowering::define_raw(ValueId value, Seen seen) {
+  forms_[value].raw.seen = std::make_shared<const Seen>(std::move(seen));
   tap(value);
 }
 
@@ -171,14 +160,19 @@ void Lowering::define_floats(ValueId value, BufferId buffer) {
 }
 
 void Lowering::define_codes(ValueId value, BufferId buffer, Order order) {
+  Forms& forms = forms_[value];
+  forms.codes[order] = buffer;
   if (simulated()) {  // floats are the truth: codes last only inside a step's neighbourhood
-    const BufferId plain = reorder(buffer, order, Order::plain);
-    const BufferId to = make(DType::f32, known(value)->shape());
-    add(dequantize_step(plain, to, *output_grid(value)));
-    forms_[value].floats[Order::plain] = to;
-  } else {
-    forms_[value].codes[order] = buffer;
+    const BufferId plain = in_order(forms.codes, Order::plain);
+    forms.floats[Order::plain] = make(DType::f32, known(value)->shape());
+    add(dequantize_step(plain, forms.floats[Order::plain], *output_grid(value)));
+    forms.codes = {};
   }
+  tap(value);
+}
+
+void Lowering::define_codes(ValueId value, Seen seen) {
+  forms_[value].codes.seen = std::make_shared<const Seen>(std::move(seen));
   tap(value);
 }
 

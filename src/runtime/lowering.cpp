@@ -63,6 +63,7 @@ void Lowering::run() {
     }
   }
   for (const ValueId id : graph().outputs) plan_.outputs.push_back(result(id));
+  own_states();
   drop_unread();
   for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
   for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
@@ -70,13 +71,21 @@ void Lowering::run() {
 
 /// Drops the steps whose results a fused step made needless.
 void Lowering::drop_unread() {
-  std::unordered_set<BufferId> read(plan_.outputs.begin(), plan_.outputs.end());
+  const auto root = [&](BufferId id) {
+    const BufferId of = plan_.buffers[static_cast<size_t>(id)].root;
+    return of == kNoBuffer ? id : of;
+  };
+  std::unordered_set<BufferId> read;
+  for (const BufferId id : plan_.outputs) read.insert(root(id));
   auto& steps = plan_.steps;
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const auto& writes = (*step)->writes;
-    const bool needed = writes.empty() || std::any_of(writes.begin(), writes.end(), [&](BufferId id) { return read.count(id) != 0; });
-    if (needed) read.insert((*step)->reads.begin(), (*step)->reads.end());
-    else step->reset();
+    const bool needed = writes.empty() || std::any_of(writes.begin(), writes.end(), [&](BufferId id) { return read.count(root(id)) != 0; });
+    if (!needed) {
+      step->reset();
+      continue;
+    }
+    for (const BufferId id : (*step)->reads) read.insert(root(id));
   }
   std::erase(steps, nullptr);
 }
@@ -87,6 +96,21 @@ BufferId Lowering::result(ValueId value) {
   const auto at = producer_.find(value);
   const bool input = at != producer_.end() && at->second.node == kGraphInput;
   return input ? in_order(forms_[value].raw, Order::plain) : value_floats(value);
+}
+
+/// The next state lies in memory of its own: the Run keeps it.
+void Lowering::own_states() {
+  for (const StatePair& pair : graph().state) {
+    BufferId& id = plan_.outputs[pair.output];
+    const Buffer& buffer = plan_.buffers[static_cast<size_t>(id)];
+    const bool shared = buffer.kind == Buffer::alias || std::any_of(plan_.buffers.begin(), plan_.buffers.end(),
+                                                                    [&](const Buffer& other) { return other.root == id; });
+    if (!shared) continue;
+    const Shape shape = buffer.tensor.shape();
+    const BufferId own = make(buffer.tensor.dtype(), shape);
+    add(move_step({{{id, MemoryView::dense(shape)}, strides_of(shape), 0}}, own, bits_of(described(own).dtype()) / 8, isa()));
+    id = own;
+  }
 }
 
 void Lowering::arrange(const Graph& scope) {

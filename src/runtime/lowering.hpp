@@ -16,7 +16,7 @@
 
 #include "ops/op.hpp"
 #include "runtime/engine_grid.hpp"
-#include "runtime/plan.hpp"
+#include "runtime/move.hpp"
 
 namespace bitwright {
 
@@ -61,11 +61,25 @@ class Lowering {
   /// A value as a nested graph reads it.
   BufferId plain_floats(ValueId value) { return value_floats(value); }
   bool prefers_channels_last(const Node& node, size_t i) const;
+  /// Where the codes or floats of input i lie, plain axes, in whatever order they were made; nothing where a view cannot be:
+  /// shapes known at run time only, no elements, elements that are no whole bytes.
+  std::optional<Seen> seen_codes(const Node& node, size_t i);
+  std::optional<Seen> seen_floats(const Node& node, size_t i);
+  /// The step that makes the codes of input i writes them to `place`, a part of the channels of an image in another buffer.
+  /// False where it cannot, or where they have been read already.
+  bool write_codes_into(const Node& node, size_t i, const Seen& place);
+  /// A copy of the view's elements side by side, or where they are so: the view that any shape can be made of.
+  Seen together(const Seen& seen) { return {gather(seen, Order::plain), MemoryView::dense(seen.view.shape())}; }
+  /// A new buffer in this order for a value of this shape, and all of it.
+  Seen make_seen(DType type, const Shape& shape, Order order);
+
   /// Whether the floats of input i are known now, and those (decoded where the table has codes).
   bool has_constant(const Node& node, size_t i) const;
   Tensor constant_floats(const Node& node, size_t i) const;
 
-  BufferId reorder(BufferId buffer, Order from, Order to);
+  const Tensor& described(BufferId buffer) const { return plan_.buffers[static_cast<size_t>(buffer)].tensor; }
+  /// What kernels may use.
+  Isa isa() const { return simulated() ? Isa::ref : options_.isa; }
 
   // ---- what a rule makes
   BufferId make(DType type, Shape shape);
@@ -74,6 +88,9 @@ class Lowering {
   BufferId make_unknown();
   /// The node's own result, before the output entry.
   void define_raw(ValueId value, BufferId buffer, Order order = Order::plain);
+  /// The same where the node has moved nothing: the result is part of what an earlier step made.
+  void define_raw(ValueId value, Seen seen);
+  void define_codes(ValueId value, Seen seen);
   /// The result as floats that already lie on the output grid (simulated target).
   void define_floats(ValueId value, BufferId buffer);
   /// The result on the value's own (output) grid.
@@ -124,14 +141,15 @@ class Lowering {
   bool exists(ValueId value) const { return forms_.count(value) != 0; }
 
  private:
-  /// One buffer per order.
+  /// One buffer per order, made on demand; or where it lies in others.
   struct Form {
     BufferId in[2] = {kNoBuffer, kNoBuffer};
+    std::shared_ptr<const Seen> seen;
     BufferId& operator[](Order order) { return in[static_cast<size_t>(order)]; }
     BufferId operator[](Order order) const { return in[static_cast<size_t>(order)]; }
-    bool exists() const { return in[0] != kNoBuffer || in[1] != kNoBuffer; }
-    /// An order in which it exists, the wanted one if possible.
-    Order nearest(Order wanted) const { return (*this)[wanted] != kNoBuffer ? wanted : other(wanted); }
+    bool exists() const { return in[0] != kNoBuffer || in[1] != kNoBuffer || seen; }
+    /// An order in which it exists or is made with least effort, the wanted one if possible.
+    Order nearest(Order wanted) const;
     static Order other(Order order) { return order == Order::plain ? Order::channels_last : Order::plain; }
   };
   struct Forms {
@@ -146,15 +164,23 @@ class Lowering {
   bool fold(const Node& node);
   void infer(const Node& node);
   BufferId result(ValueId value);
+  void own_states();
   void drop_unread();
   void tap(ValueId value);
   bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
   BufferId in_order(Form& form, Order order);
-  BufferId value_floats(ValueId value, Order order = Order::plain);
-  BufferId value_codes(ValueId value, Order order);
+  /// The view's elements side by side: part of its buffer where they lie so, else a copy.
+  BufferId gather(const Seen& seen, Order order);
+  BufferId make_alias(BufferId of, Shape shape, int64_t bytes);
+  std::optional<Seen> seen(const Form& form) const;
+  Form& floats_form(ValueId value, Order order);
+  Form& floats_form(const Node& node, size_t i, Order order);
+  Form& codes_form(ValueId value, Order order);
+  Form& codes_form(const Node& node, size_t i, Order order);
+  Form& run_time_form(ValueId value, bool per_row);
+  BufferId value_floats(ValueId value, Order order = Order::plain) { return in_order(floats_form(value, order), order); }
   BufferId quantized(BufferId floats, const EngineGrid& grid);
   BufferId through_chain(BufferId floats, std::span<const Grid> chain);
-  BufferId through_run_time_grid(ValueId value, bool per_row, Order order);
   BufferId make_like(BufferId floats);
 
   const Model& model_;
@@ -203,9 +229,6 @@ std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGr
 std::unique_ptr<Step> fake_quantize_step(BufferId src, BufferId dst, const Grid& grid);
 /// The floats that DynamicQuantizeLinear and DequantizeLinear make, with one range for all or one per row of the last axis.
 std::unique_ptr<Step> fake_quantize_at_run_step(BufferId src, BufferId dst, bool per_row, Isa isa);
-/// Between [N,C,...] and [N,...,C]; element size is the buffers'.
-std::unique_ptr<Step> reorder_step(BufferId src, BufferId dst, bool to_channels_last);
-
 /// [N,C,...] -> [N,...,C]
 Shape channels_last_shape(const Shape& plain);
 

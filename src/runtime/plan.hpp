@@ -1,6 +1,6 @@
-// A Plan: a flat list of steps over numbered buffers. Buffers are constants, the caller's inputs, places in one arena, the
-// Run's memory for the next step's state, or (only after an operator whose output shape depends on data) memory made during
-// the run. Inside the runtime only.
+// A Plan: a flat list of steps over numbered buffers. Buffers are constants, the caller's inputs, places in one arena, parts of
+// such places, the Run's memory for the next step's state, or (only after an operator whose output shape depends on data)
+// memory made during the run. Inside the runtime only.
 #pragma once
 
 #include <map>
@@ -13,10 +13,11 @@ using BufferId = int32_t;
 constexpr BufferId kNoBuffer = -1;
 
 struct Buffer {
-  enum Kind : uint8_t { arena, constant, input, state, made };
+  enum Kind : uint8_t { arena, alias, constant, input, state, made };
   Kind kind = arena;
-  Tensor tensor;        // constant: the data; arena, input, state: type and shape; made: empty
-  int64_t offset = 0;   // in the arena
+  Tensor tensor;        // constant: the data; arena, alias, input, state: type and shape; made: empty
+  int64_t offset = 0;   // bytes in the arena; of an alias: in its root
+  BufferId root = kNoBuffer;  // of an alias: the arena buffer whose memory it shares
   int32_t first = -1, last = -1;  // steps that write and last read it
 };
 
@@ -72,6 +73,10 @@ class Step {
   std::vector<BufferId> reads, writes;
   int64_t scratch_bytes = 0;  // per worker
   int64_t constant_bytes = 0;  // packed weights it owns
+  /// A step that `can_stride` writes the rows (pixels, channels last) of writes[0] that many elements from each other where
+  /// this is not 0: into its part of a wider buffer.
+  bool can_stride = false;
+  int64_t row_stride = 0;
 };
 
 class Plan {

@@ -104,8 +104,9 @@ void Run::State::adopt(std::vector<Shape> wanted, std::vector<Shape> wanted_stat
   if (scratch.elements() < scratch_bytes) scratch = Tensor(DType::u8, {scratch_bytes});
   tensors.clear();
   for (const Buffer& buffer : made->buffers) {
-    if (buffer.kind == Buffer::arena) {
-      tensors.push_back(Tensor::view(buffer.tensor.dtype(), buffer.tensor.shape(), arena.raw() + buffer.offset));
+    if (buffer.kind == Buffer::arena || buffer.kind == Buffer::alias) {
+      const int64_t base = buffer.kind == Buffer::alias ? made->buffers[static_cast<size_t>(buffer.root)].offset : 0;
+      tensors.push_back(Tensor::view(buffer.tensor.dtype(), buffer.tensor.shape(), arena.raw() + base + buffer.offset));
     } else {
       tensors.push_back(buffer.kind == Buffer::constant ? buffer.tensor : Tensor());
     }

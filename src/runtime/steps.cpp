@@ -1,4 +1,4 @@
-// Steps that change the form of a value: quantize, dequantize, fake-quantize, reorder.
+// Steps that change the form of a value: quantize, dequantize, fake-quantize.
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -119,48 +119,6 @@ class FakeQuantizeStep : public Step {
   Grid grid_;
 };
 
-template <class T>
-void transpose_planes(const std::byte* src, std::byte* dst, int64_t rows, int64_t cols) {
-  const T* from = reinterpret_cast<const T*>(src);
-  T* to = reinterpret_cast<T*>(dst);
-  constexpr int64_t kTile = 32;
-  for (int64_t r0 = 0; r0 < rows; r0 += kTile)
-    for (int64_t c0 = 0; c0 < cols; c0 += kTile)
-      for (int64_t r = r0; r < std::min(rows, r0 + kTile); ++r)
-        for (int64_t c = c0; c < std::min(cols, c0 + kTile); ++c) to[c * rows + r] = from[r * cols + c];
-}
-
-/// [N, C, P] <-> [N, P, C]: per image a matrix is transposed.
-class ReorderStep : public Step {
- public:
-  ReorderStep(BufferId src, BufferId dst, bool to_channels_last) : to_channels_last_(to_channels_last) {
-    info.kernel = to_channels_last ? "to channels last" : "to channels first";
-    reads = {src};
-    writes = {dst};
-  }
-  void run(StepContext& context) const override {
-    const Tensor& src = context.at(reads[0]);
-    Tensor& dst = context.at(writes[0]);
-    if (src.elements() == 0) return;
-    const int64_t images = src.dim(0), channels = to_channels_last_ ? src.dim(1) : src.dim(-1);
-    const int64_t plane = src.elements() / images / channels;
-    const int64_t rows = to_channels_last_ ? channels : plane, cols = to_channels_last_ ? plane : channels;
-    const int64_t size = bits_of(src.dtype()) / 8, step = rows * cols * size;
-    context.rows(images, 1, [&](int64_t begin, int64_t end, std::byte*) {
-      for (int64_t i = begin; i < end; ++i) {
-        const std::byte* from = src.raw() + i * step;
-        std::byte* to = dst.raw() + i * step;
-        if (size == 1) transpose_planes<uint8_t>(from, to, rows, cols);
-        if (size == 2) transpose_planes<uint16_t>(from, to, rows, cols);
-        if (size == 4) transpose_planes<uint32_t>(from, to, rows, cols);
-      }
-    });
-  }
-
- private:
-  bool to_channels_last_;
-};
-
 }  // namespace
 
 std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid) {
@@ -172,8 +130,4 @@ std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGr
 std::unique_ptr<Step> fake_quantize_step(BufferId src, BufferId dst, const Grid& grid) {
   return std::make_unique<FakeQuantizeStep>(src, dst, grid);
 }
-std::unique_ptr<Step> reorder_step(BufferId src, BufferId dst, bool to_channels_last) {
-  return std::make_unique<ReorderStep>(src, dst, to_channels_last);
-}
-
 }  // namespace bitwright

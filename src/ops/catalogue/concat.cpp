@@ -4,6 +4,7 @@
 
 #include "ops/forms.hpp"
 #include "ops/move.hpp"
+#include "ops/places.hpp"
 
 namespace bitwright {
 namespace {
@@ -46,13 +47,19 @@ std::vector<int64_t> part_sizes(const OpContext& c, int64_t extent) {
   return sizes;
 }
 
+/// The sizes of a Split's parts, checked against what is split.
+std::vector<int64_t> checked_sizes(const OpContext& c, int64_t extent) {
+  const auto sizes = part_sizes(c, extent);
+  const bool negative = std::any_of(sizes.begin(), sizes.end(), [](int64_t s) { return s < 0; });
+  if (negative || sizes.size() != c.node().outputs.size() || std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != extent)
+    c.malformed(str("cannot split ", extent, " into ", c.node().outputs.size(), " parts of ", to_string(sizes)));
+  return sizes;
+}
+
 void run_split(OpContext& c) {
   const Tensor& x = c.input(0);
   const int64_t axis = normal_axis(c, c.node().attr_int("axis", 0), x.rank());
-  const auto sizes = part_sizes(c, x.dim(axis));
-  const bool negative = std::any_of(sizes.begin(), sizes.end(), [](int64_t s) { return s < 0; });
-  if (negative || sizes.size() != c.node().outputs.size() || std::accumulate(sizes.begin(), sizes.end(), int64_t{0}) != x.dim(axis))
-    c.malformed(str("cannot split ", x.dim(axis), " into ", c.node().outputs.size(), " parts of ", to_string(sizes)));
+  const auto sizes = checked_sizes(c, x.dim(axis));
   const Shape strides = strides_of(x.shape());
   int64_t at = 0;
   for (size_t i = 0; i < sizes.size(); ++i) {
@@ -84,20 +91,32 @@ std::vector<int64_t> slice_axes(const OpContext& c, size_t count) {
   return c.has(3) ? values_as_int(c.data(3)) : axes;
 }
 
-void run_slice(OpContext& c) {
-  const Tensor& x = c.input(0);
+/// What is taken along every axis.
+std::vector<Range> slice_ranges(const OpContext& c) {
+  const Shape& x = c.input(0).shape();
   const auto starts = values_as_int(c.data(1)), ends = values_as_int(c.data(2));
   const auto axes = slice_axes(c, starts.size());
   const auto steps = c.has(4) ? values_as_int(c.data(4)) : std::vector<int64_t>(starts.size(), 1);
   if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
     c.malformed(str(starts.size(), " starts, ", ends.size(), " ends, ", axes.size(), " axes and ", steps.size(), " steps"));
-  Shape shape = x.shape();
-  Walk from{0, strides_of(shape)};
+  std::vector<Range> ranges;
+  for (const int64_t extent : x) ranges.push_back({0, extent, 1});
   for (size_t i = 0; i < starts.size(); ++i) {
-    const auto d = static_cast<size_t>(normal_axis(c, axes[i], x.rank()));
+    const auto d = static_cast<size_t>(normal_axis(c, axes[i], std::ssize(x)));
     if (steps[i] == 0) c.malformed("a step is 0");
-    const Range range = sliced(starts[i], ends[i], steps[i], x.shape()[d]);
-    shape[d] = range.count;
+    ranges[d] = sliced(starts[i], ends[i], steps[i], x[d]);
+  }
+  return ranges;
+}
+
+void run_slice(OpContext& c) {
+  const Tensor& x = c.input(0);
+  const std::vector<Range> ranges = slice_ranges(c);
+  Shape shape;
+  Walk from{0, strides_of(x.shape())};
+  for (size_t d = 0; d < ranges.size(); ++d) {
+    const Range& range = ranges[d];
+    shape.push_back(range.count);
     from.offset += range.count > 0 ? range.start * from.strides[d] : 0;
     from.strides[d] *= range.count > 1 ? range.step : 1;
   }
@@ -195,6 +214,25 @@ const Op kOps[] = {
 };
 
 }  // namespace
+
+Places slice_places(const OpContext& c) {
+  Places places;
+  for (const Range& range : slice_ranges(c)) {
+    auto& along = places.emplace_back(static_cast<size_t>(range.count));
+    for (size_t i = 0; i < along.size(); ++i) along[i] = range.start + static_cast<int64_t>(i) * range.step;
+  }
+  return places;
+}
+
+Places split_places(const OpContext& c, size_t i) {
+  const int64_t axis = normal_axis(c, c.node().attr_int("axis", 0), c.input(0).rank());
+  const auto sizes = checked_sizes(c, c.input(0).dim(axis));
+  Places places(c.input(0).shape().size());
+  auto& along = places[static_cast<size_t>(axis)];
+  along.resize(static_cast<size_t>(sizes[i]));
+  std::iota(along.begin(), along.end(), std::accumulate(sizes.begin(), sizes.begin() + static_cast<int64_t>(i), int64_t{0}));
+  return places;
+}
 
 std::span<const Op> ops_concat() { return kOps; }
 

@@ -4,6 +4,7 @@
 
 #include "ops/forms.hpp"
 #include "ops/move.hpp"
+#include "ops/places.hpp"
 
 namespace bitwright {
 namespace {
@@ -139,6 +140,21 @@ const Op kOps[] = {
 };
 
 }  // namespace
+
+Places pad_places(const OpContext& c) {
+  const Pads p = read_pads(c);
+  const Mode mode = read_mode(c);
+  Places places;
+  for (size_t d = 0; d < p.shape.size(); ++d) {
+    const int64_t extent = c.input(0).shape()[d];
+    auto& along = places.emplace_back(static_cast<size_t>(p.shape[d]));
+    for (size_t i = 0; i < along.size(); ++i) {
+      const int64_t at = static_cast<int64_t>(i) - p.begin[d];
+      along[i] = mode != Mode::constant ? source_of(at, extent, mode) : at >= 0 && at < extent ? at : -1;
+    }
+  }
+  return places;
+}
 
 std::span<const Op> ops_pad() { return kOps; }
 

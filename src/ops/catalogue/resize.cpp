@@ -6,6 +6,7 @@
 
 #include "ops/emit.hpp"
 #include "ops/forms.hpp"
+#include "ops/places.hpp"
 #include "ops/real.hpp"
 
 namespace bitwright {
@@ -309,6 +310,17 @@ const Op kOps[] = {
 };
 
 }  // namespace
+
+Places resize_places(const OpContext& c) {
+  const Style style = read_style(c);
+  Places places;
+  for (const Axis& a : read_axes(c)) {
+    auto& along = places.emplace_back();
+    if (a.touched)
+      for (const Tap& tap : taps_of(c, style, a).all) along.push_back(tap.index);
+  }
+  return places;
+}
 
 std::span<const Op> ops_resize() { return kOps; }
 

@@ -24,7 +24,7 @@ class ConvStep : public Step {
     args.src = context.at(reads[0]).raw();
     args.src_type = src.type;
     args.src_zero = src.zero;
-    args.out = product->leaving.output(context.at(writes[0]).raw(), shape.oc);
+    args.out = product->leaving.output(context.at(writes[0]).raw(), row_stride > 0 ? row_stride : shape.oc);
     product->weights.run(context, shape, args, followers);
   }
 };
@@ -59,6 +59,7 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   step->reads = {lowering.codes(node, 0, Order::channels_last)};
   const BufferId out = lowering.make(product->leaving.type, channels_last_shape(y.shape()));
   step->writes = {out};
+  step->can_stride = true;
   add_linear(lowering, node, linear, std::move(step), Order::channels_last);
   return {};
 }
