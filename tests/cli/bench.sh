@@ -40,6 +40,9 @@ import json
 ready, *bursts = map(json.loads, open("bursts.txt"))
 assert ready["integer_share"] == 1 and len(bursts) == 2 and all(b["runs"] >= 3 and b["median_ms"] > 0 for b in bursts)
 PY
+shows 'of peak' bench int8.onnx --data good-images-idx3-ubyte --batch 4 --seconds 0
+expect 2 "bitwright: --data and --length both say how long the inputs are; give one" bench int8.onnx --data good-images-idx3-ubyte --length 8
+expect 2 "bitwright: --select needs --data" bench int8.onnx --select odd
 expect 2 "bitwright: --bursts takes one MODEL" bench int8.onnx "$cnn" --bursts
 expect 2 "bitwright: --bursts measures whole runs; leave --layers and --trace out" bench int8.onnx --bursts --layers
 expect 1 "bitwright: none/trace.json: cannot be written: No such file or directory" bench int8.onnx --trace none/trace.json

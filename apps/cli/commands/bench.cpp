@@ -15,6 +15,7 @@ struct Args {
   double seconds = 1;
   bool layers = false, bursts = false;
   RunArgs run;
+  DataArgs data;
 };
 
 struct Benched {
@@ -56,11 +57,16 @@ double compile_ms(const Model& model, const CompileOptions& options, const Sampl
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 
+/// The first records of the data, else random numbers.
+Sample sample_for(const Args& args, const Program& program) {
+  return args.data.given() ? sample_of(program, *args.data.open(), args.batch) : sample_of(program, args.batch, args.length);
+}
+
 Benched bench(const std::string& path, const Args& args, const Context& c) {
   const Loaded loaded = load_program(path, args.target, args.run, c.sink);
   return in_model(path, [&] {
     Benched b{path, std::string(name_of(loaded.program->options().target)), {}, {}, {}, {}, {}};
-    const Sample sample = sample_of(*loaded.program, args.batch, args.length);
+    const Sample sample = sample_for(args, *loaded.program);
     b.cost = cost_of(*loaded.program, sample);
     b.compile_ms = compile_ms(loaded.program->model(), loaded.program->options(), sample);
     b.machine = measure_machine(*loaded.program, sample, c.threads);
@@ -77,7 +83,7 @@ void run_bursts(const Args& args, const Context& c) {
   const std::string& path = args.models[0];
   const Loaded loaded = load_program(path, args.target, args.run, c.sink);
   in_model(path, [&] {
-    const Sample sample = sample_of(*loaded.program, args.batch, args.length);
+    const Sample sample = sample_for(args, *loaded.program);
     Stopwatch watch(loaded.program, sample, c.threads);
     const Cost cost = cost_of(*loaded.program, sample);
     int64_t input_bytes = 0;
@@ -99,6 +105,8 @@ void write_trace(const std::string& path, const std::vector<Benched>& all) {
 }
 
 void run_bench(const Args& args, const Context& c) {
+  args.data.check();
+  if (args.data.given() && args.length > 0) fail(ErrorCode::usage, "--data and --length both say how long the inputs are; give one");
   if (args.bursts) return run_bursts(args, c);
   if (!args.trace.empty()) check_writable(args.trace);
   std::vector<Benched> all;
@@ -123,6 +131,7 @@ Action declare(Options& o) {
   o.count("--batch", args->batch, "records per run");
   o.option("--length", args->length, "free extents other than the batch, e.g. words in a sentence (0: the least that runs)");
   o.option("--seconds", args->seconds, "to spend on each model");
+  args->data.declare(o, "inputs instead of random numbers: the first records");
   args->run.declare(o);
   o.flag("--layers", args->layers, "every step, too: its time, its share of this machine's measured peak, what bounds it");
   o.option("--trace", args->trace, "write every step as Chrome's and Perfetto's trace (JSON) to this file");
