@@ -47,7 +47,7 @@ ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transpos
   row_ = choice.row;
   refused_ = lines(choice.refused);
   if (row_->packing != ConvPacking::none) {
-    packed_ = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), src);
+    packed_ = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), src, transposed);
     forget_pages(linear.weights);
     return;
   }

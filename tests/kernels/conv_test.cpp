@@ -27,7 +27,7 @@ void set_output(ConvShape& s, int64_t pad_bottom, int64_t pad_right) {
 // One convolution on random codes, for every kernel of the table that takes it.
 class Fixture {
  public:
-  Fixture(const ConvShape& s, Random& random, DType out = DType::u8)
+  Fixture(const ConvShape& s, Random& random, DType out = DType::u8, bool transposed = false)
       : shape_(s),
         out_(out),
         src_(random.bytes(s.n * s.h * s.w * s.c)),
@@ -37,7 +37,7 @@ class Fixture {
         plan_(random_plan(random, s.oc, taps(), RequantizeStep::f32)) {
     SrcCodes src;
     src.zero = 77;
-    packed_ = pack_conv(s, weights_.data(), bias_.data(), src);
+    packed_ = pack_conv(s, weights_.data(), bias_.data(), src, transposed);
   }
 
   Guarded run(const ConvRow& row, int64_t split = 0, int32_t zero = 77) const {
@@ -67,18 +67,20 @@ class Fixture {
   PackedWeights packed_;
 };
 
-bool takes(const ConvRow& row, const ConvShape& s) {
+bool takes(const ConvRow& row, const ConvShape& s, bool transposed = false) {
+  if (transposed || row.packing == ConvPacking::transposed)
+    return machine_has(row.isa) && transposed && row.packing == ConvPacking::transposed;
   const bool depthwise = conv_is_depthwise(s);
   if (row.packing == ConvPacking::depthwise_lines) return machine_has(row.isa) && depthwise && conv_has_depthwise_lines(s);
   return machine_has(row.isa) && row.packing == (depthwise ? ConvPacking::depthwise : ConvPacking::dense);
 }
 
-void check(const ConvShape& s, Random& random, DType out = DType::u8) {
-  const Fixture fixture(s, random, out);
-  const ConvRow reference{"conv_ref", Isa::ref, ConvPacking::none, conv_ref};
+void check(const ConvShape& s, Random& random, DType out = DType::u8, bool transposed = false) {
+  const Fixture fixture(s, random, out, transposed);
+  const ConvRow reference{"reference", Isa::ref, ConvPacking::none, transposed ? conv_transpose_ref : conv_ref};
   const Guarded wanted = fixture.run(reference);
   for (const ConvRow& row : conv_rows()) {
-    if (!takes(row, s)) continue;
+    if (!takes(row, s, transposed)) continue;
     const Guarded got = fixture.run(row, random.in(0, s.rows()));
     EXPECT_EQ(got.bytes(), wanted.bytes()) << row.name << ": " << describe(s);
     EXPECT_TRUE(got.margins_intact()) << row.name;
@@ -210,15 +212,29 @@ TEST(Conv, TransposedScattersWhatConvGathers) {
   }
 }
 
+TEST(Conv, TransposedKernelsEqualTheReference) {
+  Random random(seed());
+  for (int i = 0; i < 200; ++i) {
+    ConvShape s = random_shape(random);
+    if (i % 4 == 0) s.c = random.in(1, 80) * s.groups;
+    if (i % 8 == 0) s.stride_h = random.in(1, 6), s.stride_w = random.in(1, 6);  // strides longer than kernels: outputs without taps
+    s.oh = (s.h - 1) * s.stride_h + s.dilation_h * (s.kh - 1) + 1 - s.pad_top + random.in(-1, 2);
+    s.ow = (s.w - 1) * s.stride_w + s.dilation_w * (s.kw - 1) + 1 - s.pad_left + random.in(-1, 2);
+    if (s.oh < 1 || s.ow < 1) continue;
+    check(s, random, i % 5 == 0 ? DType::i32 : i % 5 == 1 ? DType::f32 : DType::u8, true);
+  }
+}
+
 TEST(Conv, SelectionSaysWhyEachKernelWasRefused) {
   ConvProblem problem;
   problem.transposed = true;
+  problem.weight_zero = true;
   const ConvChoice choice = select_conv(problem);
   EXPECT_STREQ(choice.row->name, "conv_transpose_ref");
   ASSERT_FALSE(choice.refused.empty());
   for (const Refusal& refusal : choice.refused)
-    EXPECT_TRUE(refusal.reason == "the convolution is transposed" || refusal.reason == "not on this machine" ||
-                refusal.reason == "above BITWRIGHT_ISA")
+    EXPECT_TRUE(refusal.reason == "the convolution is transposed" || refusal.reason == "a weight zero point is not 0" ||
+                refusal.reason == "not on this machine" || refusal.reason == "above BITWRIGHT_ISA")
         << refusal.reason;
   EXPECT_STREQ(select_conv({}, Isa::ref).row->name, "conv_ref");
   problem = {};

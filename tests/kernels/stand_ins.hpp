@@ -3,6 +3,7 @@
 
 #include "kernels/conv/conv.hpp"
 #include "kernels/conv/dense.hpp"
+#include "kernels/conv/transposed.hpp"
 #include "kernels/matmul/matmul.hpp"
 #include "stand_in_kernels.hpp"
 
@@ -15,6 +16,11 @@ void matmul_stand_in(const MatMulArgs& args, int64_t row0, int64_t row1) noexcep
 template <DotKernel kernel>
 void conv_stand_in(const ConvArgs& args, int64_t row0, int64_t row1) noexcept {
   conv_dense(args, kernel, row0, row1);
+}
+
+template <DotKernel kernel>
+void transposed_stand_in(const ConvArgs& args, int64_t row0, int64_t row1) noexcept {
+  conv_transposed(args, kernel, row0, row1);
 }
 
 inline std::vector<MatMulRow> matmul_rows() {
@@ -35,6 +41,7 @@ inline std::vector<ConvRow> conv_rows() {
                     conv_depthwise_lines(args, lines_like_avxvnni, row0, row1);
                   }});
   rows.push_back({"emulated amx", Isa::avx512, ConvPacking::dense, conv_stand_in<dot_on_emulated_tiles>});
+  rows.push_back({"transposed on emulated amx", Isa::avx512, ConvPacking::transposed, transposed_stand_in<dot_on_emulated_tiles>});
 #endif
   return rows;
 }

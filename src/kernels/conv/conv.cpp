@@ -2,6 +2,7 @@
 
 #include "kernels/conv/dense.hpp"
 #include "kernels/conv/depthwise.hpp"
+#include "kernels/conv/transposed.hpp"
 #include "kernels/dot/panel.hpp"
 #include "kernels/select.hpp"
 
@@ -15,7 +16,10 @@ namespace {
   void name(const ConvArgs& args, int64_t row0, int64_t row1) noexcept { conv_depthwise(args, taps, row0, row1); }
 #define BW_CONV_DEPTHWISE_LINES(isa, name, lines) \
   void name(const ConvArgs& args, int64_t row0, int64_t row1) noexcept { conv_depthwise_lines(args, lines, row0, row1); }
+#define BW_CONV_TRANSPOSED(isa, name, dot) \
+  void name(const ConvArgs& args, int64_t row0, int64_t row1) noexcept { conv_transposed(args, dot, row0, row1); }
 #include "kernels/conv/kernels.inc"
+#undef BW_CONV_TRANSPOSED
 #undef BW_CONV_DEPTHWISE_LINES
 #undef BW_CONV_DEPTHWISE
 #undef BW_CONV_DENSE
@@ -23,12 +27,13 @@ namespace {
 
 const char* packing_refuses(ConvPacking packing, const ConvProblem& p) {
   const bool depthwise = conv_is_depthwise(p.shape);
-  if (p.transposed) return "the convolution is transposed";
+  if (p.transposed != (packing == ConvPacking::transposed))
+    return p.transposed ? "the convolution is transposed" : "the convolution is not transposed";
   if ((packing == ConvPacking::depthwise || packing == ConvPacking::depthwise_lines) && !depthwise)
     return "the convolution is not depthwise";
   if (packing == ConvPacking::depthwise_lines && !conv_has_depthwise_lines(p.shape)) return "the kernel is not 3x3, 5x5 or 7x7, or too far dilated";
   if (packing == ConvPacking::dense && depthwise) return "the convolution is depthwise";
-  if (packing == ConvPacking::dense && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4)
+  if ((packing == ConvPacking::dense || packing == ConvPacking::transposed) && p.shape.groups > 1 && p.shape.oc / p.shape.groups < 4)
     return "fewer than 4 channels per group";
   return dot_refuses(p.src_type, p.weight_type, p.out_type, p.weight_zero, p.fits_int32);
 }
@@ -55,7 +60,8 @@ const char* refuses(const ConvRow& row, const ConvProblem& p, Isa cap) {
 
 }  // namespace
 
-PackedWeights pack_conv(const ConvShape& s, const int8_t* weights, const int32_t* bias, SrcCodes src) {
+PackedWeights pack_conv(const ConvShape& s, const int8_t* weights, const int32_t* bias, SrcCodes src, bool transposed) {
+  if (transposed) return pack_transposed(s, weights, bias, src);
   const int64_t line = s.kw * (s.c / s.groups), filter = s.kh * line;
   if (conv_is_depthwise(s)) return pack_depthwise(s, weights, bias, src);
   const bool direct = conv_is_direct(s);
@@ -67,9 +73,11 @@ const std::vector<ConvRow>& conv_kernels() {
 #define BW_CONV_DENSE(isa, name, dot) {#name, Isa::isa, ConvPacking::dense, name},
 #define BW_CONV_DEPTHWISE(isa, name, taps) {#name, Isa::isa, ConvPacking::depthwise, name},
 #define BW_CONV_DEPTHWISE_LINES(isa, name, lines) {#name, Isa::isa, ConvPacking::depthwise_lines, name},
+#define BW_CONV_TRANSPOSED(isa, name, dot) {#name, Isa::isa, ConvPacking::transposed, name},
   static const std::vector<ConvRow> rows = {
 #include "kernels/conv/kernels.inc"
   };
+#undef BW_CONV_TRANSPOSED
 #undef BW_CONV_DEPTHWISE_LINES
 #undef BW_CONV_DEPTHWISE
 #undef BW_CONV_DENSE

@@ -48,13 +48,13 @@ void conv_ref(const ConvArgs& args, int64_t row0, int64_t row1) noexcept;
 /// (y, x) to dst pixel (i * stride_h + y * dilation_h - pad_top, ...). Weights [oc, kh, kw, c / groups] here too.
 void conv_transpose_ref(const ConvArgs& args, int64_t row0, int64_t row1) noexcept;
 
-/// Weights i8 [oc, kh, kw, c / groups] for the fast kernels, dense or (groups == c == oc) depthwise; see pack.hpp.
-PackedWeights pack_conv(const ConvShape& shape, const int8_t* weights, const int32_t* bias, SrcCodes src);
+/// Weights i8 [oc, kh, kw, c / groups] for the fast kernels, dense, (groups == c == oc) depthwise or transposed; see pack.hpp.
+PackedWeights pack_conv(const ConvShape& shape, const int8_t* weights, const int32_t* bias, SrcCodes src, bool transposed = false);
 /// Bytes that ConvArgs::scratch needs, per thread; 0 for the references.
 int64_t conv_scratch_bytes(const ConvShape& shape);
 
 /// depthwise_lines: packed as depthwise, for fewer shapes (depthwise.hpp).
-enum class ConvPacking : uint8_t { none, dense, depthwise, depthwise_lines };
+enum class ConvPacking : uint8_t { none, dense, depthwise, depthwise_lines, transposed };
 
 /// A row of kernels.inc.
 struct ConvRow {

@@ -5,6 +5,7 @@
 
 #include "kernels/conv/copy.hpp"
 #include "kernels/conv/depthwise.hpp"
+#include "kernels/conv/transposed.hpp"
 #include "kernels/conv/walk.hpp"
 #include "kernels/dot/panel.hpp"
 
@@ -179,9 +180,10 @@ class DenseCall {
 bool conv_is_direct(const ConvShape& s) { return s.groups == 1 && (s.kw == 1 || s.dilation_w == 1); }
 
 int64_t conv_scratch_bytes(const ConvShape& s) {
-  if (conv_is_depthwise(s)) return depthwise_scratch_bytes(s);
+  if (conv_is_depthwise(s)) return std::max(depthwise_scratch_bytes(s), transposed_scratch_bytes(s));
   const int64_t copies = kConvRows * segments_of(s) * round_up(segment_bytes(s), 4);
-  return segments_of(s) * kConvRows * static_cast<int64_t>(sizeof(void*)) + round_up(segment_bytes(s), 64) + copies;
+  const int64_t pointers = segments_of(s) * kConvRows * static_cast<int64_t>(sizeof(void*));
+  return std::max(pointers + round_up(segment_bytes(s), 64) + copies, transposed_scratch_bytes(s));
 }
 
 void conv_dense(const ConvArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept {

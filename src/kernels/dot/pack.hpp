@@ -37,6 +37,13 @@ struct PackedPanel {
   bool pairs_fit;   // no |qx0 w0 + qx1 w1| can exceed int16: AVX2 may use the saturating vpmaddubsw
 };
 
+/// Transposed convolutions (conv/transposed.hpp): the segments that one kind of output pixel sees, and what their weights alone
+/// add up to.
+struct PackedPhase {
+  int64_t segment, segments;         // the first, how many
+  std::vector<int32_t> sum, offset;  // as in PackedWeights
+};
+
 struct PackedWeights {
   int64_t groups = 1, columns = 0;  // columns of all groups together
   int64_t segments = 1, k = 0;      // k: real bytes per segment
@@ -45,7 +52,8 @@ struct PackedWeights {
   std::vector<int32_t> sum;         // [columns + 64] sum of the weights
   std::vector<int32_t> offset;      // [columns + 64] bias - zero * sum
   std::vector<Reach> reach;         // [columns] accumulators that can occur
-  std::vector<int32_t> taps;        // depthwise: the tap that each k stands for, -1 where there is none
+  std::vector<int32_t> taps;        // depthwise: the tap that each k stands for, -1 where there is none; transposed: each segment
+  std::vector<PackedPhase> phases;  // transposed
   int32_t src_zero = 0;             // folded into offset
   bool fits_int32 = true;           // every reach fits; else int64 is needed and no fast kernel may run
 
