@@ -44,6 +44,14 @@ BufferId Lowering::quantized(BufferId floats, const EngineGrid& grid) {
   return codes;
 }
 
+/// Of plain floats, channels last.
+BufferId Lowering::quantized_pixels(BufferId floats, const EngineGrid& grid) {
+  const Shape plain = described(floats).shape();
+  const BufferId codes = make(grid.type, channels_last_shape(plain));
+  add(quantize_pixels_step(floats, codes, grid, plain, isa()));
+  return codes;
+}
+
 // ---- of values
 
 Lowering::Form& Lowering::floats_form(ValueId value, Order order) {
@@ -71,7 +79,11 @@ Lowering::Form& Lowering::codes_form(ValueId value, Order order) {
   if (!forms.codes.exists()) {
     const Order from = simulated() ? Order::plain : forms.raw.nearest(order);
     const BufferId values = simulated() ? value_floats(value) : in_order(forms.raw, from);
-    forms.codes[from] = quantized(values, *output_grid(value));
+    const Tensor& plain = described(values);
+    if (!simulated() && from != order && order == Order::channels_last && plain.rank() >= 3 && plain.dtype() == DType::f32 && plain.elements() > 0)
+      forms.codes[order] = quantized_pixels(values, *output_grid(value));
+    else
+      forms.codes[from] = quantized(values, *output_grid(value));
   }
   return forms.codes;
 }

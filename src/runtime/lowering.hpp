@@ -180,6 +180,7 @@ class Lowering {
   Form& run_time_form(ValueId value, bool per_row);
   BufferId value_floats(ValueId value, Order order = Order::plain) { return in_order(floats_form(value, order), order); }
   BufferId quantized(BufferId floats, const EngineGrid& grid);
+  BufferId quantized_pixels(BufferId floats, const EngineGrid& grid);
   BufferId through_chain(BufferId floats, std::span<const Grid> chain);
   BufferId make_like(BufferId floats);
 
@@ -225,6 +226,8 @@ std::unique_ptr<Step> operator_step(const Node& node, std::vector<BufferId> inpu
 
 // ---- steps that convert
 std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
+/// From floats of shape `plain` = [N, C, ...] to codes channels last.
+std::unique_ptr<Step> quantize_pixels_step(BufferId src, BufferId dst, const EngineGrid& grid, const Shape& plain, Isa isa);
 std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGrid& grid);
 std::unique_ptr<Step> fake_quantize_step(BufferId src, BufferId dst, const Grid& grid);
 /// The floats that DynamicQuantizeLinear and DequantizeLinear make, with one range for all or one per row of the last axis.

@@ -77,6 +77,8 @@ class Step {
   /// this is not 0: into its part of a wider buffer.
   bool can_stride = false;
   int64_t row_stride = 0;
+  /// Operands (of `reads`) that may lie where writes[0] lies: each element is read before it is written.
+  std::vector<size_t> in_place;
 };
 
 class Plan {
@@ -94,7 +96,10 @@ class Plan {
 /// What plans of one Program have in common (packed weights, tables), by node and purpose; see Lowering::shared.
 using SharedConstants = std::map<std::pair<NodeId, std::string>, std::shared_ptr<const void>>;
 
-/// Gives every arena buffer its offset: largest first, at the lowest place free during its life. Sets arena_bytes.
+/// Gives every arena buffer its offset: largest first, at the lowest place free during its life; what may be computed in place
+/// becomes an alias of its operand. Sets arena_bytes.
 void place_buffers(Plan& plan);
+/// The most bytes that are alive at once, which no arena can be smaller than. After place_buffers.
+int64_t largest_live_set(const Plan& plan);
 
 }  // namespace bitwright

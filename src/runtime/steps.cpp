@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernels/elementwise/select.hpp"
+#include "kernels/movement/movement.hpp"
 #include "runtime/lowering.hpp"
 
 namespace bitwright {
@@ -70,6 +71,46 @@ class QuantizeStep : public Step {
   ElementwiseKernel<QuantizeArgs> kernel_;
 };
 
+/// Floats [N, C, pixels] to codes [N, pixels, C]: as many pixels as stay in the first-level cache are quantized plane by plane,
+/// then transposed.
+class QuantizePixelsStep : public Step {
+ public:
+  QuantizePixelsStep(BufferId src, BufferId dst, EngineGrid grid, const Shape& plain, Isa isa)
+      : images_(plain[0]), channels_(plain[1]), pixels_(elements_of(std::span(plain).subspan(2))), grid_(grid),
+        kernel_(select_elementwise(elementwise_kernels().quantize, is_u8(grid), isa).row->kernel),
+        transpose_(select_move(MoveForm::transpose, isa).kernel) {
+    constexpr int64_t kTile = 1 << 14, kStep = 64;
+    size_ = bits_of(grid.type) / 8;
+    tile_ = std::max(kStep, kTile / std::max<int64_t>(1, channels_ * size_) / kStep * kStep);
+    scratch_bytes = channels_ * tile_ * size_;
+    info.kernel = "quantize to channels last";
+    reads = {src};
+    writes = {dst};
+  }
+  void run(StepContext& context) const override {
+    const float* src = context.at(reads[0]).values<float>().data();
+    std::byte* dst = context.at(writes[0]).raw();
+    const int64_t tiles = (pixels_ + tile_ - 1) / tile_;
+    context.rows(images_ * tiles, 1, [&](int64_t begin, int64_t end, std::byte* scratch) {
+      for (; begin < end; ++begin) {
+        const int64_t image = begin / tiles, first = begin % tiles * tile_, count = std::min(tile_, pixels_ - first);
+        const float* planes = src + image * channels_ * pixels_ + first;
+        for (int64_t c = 0; c < channels_; ++c)
+          kernel_({planes + c * pixels_, scratch + c * tile_ * size_, grid_.type, {grid_.scale, grid_.zero}, grid_.lo, grid_.hi}, 0, count);
+        transpose_({.src = reinterpret_cast<const uint8_t*>(scratch),
+                    .dst = reinterpret_cast<uint8_t*>(dst + (image * pixels_ + first) * channels_ * size_),
+                    .rows = count, .cols = channels_, .dst_row = channels_ * size_, .src_col = tile_ * size_, .size = size_});
+      }
+    });
+  }
+
+ private:
+  int64_t images_, channels_, pixels_, tile_ = 0, size_ = 1;
+  EngineGrid grid_;
+  ElementwiseKernel<QuantizeArgs> kernel_;
+  MoveKernel transpose_;
+};
+
 class DequantizeStep : public Step {
  public:
   DequantizeStep(BufferId src, BufferId dst, EngineGrid grid)
@@ -123,6 +164,9 @@ class FakeQuantizeStep : public Step {
 
 std::unique_ptr<Step> quantize_step(BufferId src, BufferId dst, const EngineGrid& grid) {
   return std::make_unique<QuantizeStep>(src, dst, grid);
+}
+std::unique_ptr<Step> quantize_pixels_step(BufferId src, BufferId dst, const EngineGrid& grid, const Shape& plain, Isa isa) {
+  return std::make_unique<QuantizePixelsStep>(src, dst, grid, plain, isa);
 }
 std::unique_ptr<Step> dequantize_step(BufferId src, BufferId dst, const EngineGrid& grid) {
   return std::make_unique<DequantizeStep>(src, dst, grid);

@@ -199,6 +199,7 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
     return lowering.codes(node, i, lowering.prefers_channels_last(node, i) ? Order::channels_last : Order::plain);
   };
   step->reads = {read(first), read(second)};
+  if (!step->repeat && !how.single) step->in_place = {0, 1};
   const BufferId out = lowering.make(qy->type, how.order == Order::channels_last ? channels_last_shape(shape) : shape);
   step->writes = {out};
   lowering.add(std::move(step));

@@ -32,6 +32,7 @@ Reason lower_table(Lowering& lowering, const Node& node) {
   step->info.name = display_name(node);
   step->info.kernel = choice.row->name;
   step->reads = {lowering.codes(node, 0, order)};
+  step->in_place = {0};
   const BufferId out = lowering.make(DType::u8, order == Order::plain ? y.shape() : channels_last_shape(y.shape()));
   step->writes = {out};
   lowering.add(std::move(step));
