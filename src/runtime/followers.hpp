@@ -18,6 +18,7 @@ std::variant<CodeTable, std::string> code_table(const Lowering& lowering, const 
 struct BinaryOfCodes {
   BinaryArgs args;  // without data
   const ElementwiseRow<BinaryArgs>* row = nullptr;
+  bool as_onnxruntime = false;  // profile `ort` of u8: add, mul; else add_float, mul_float
 };
 /// `first` is the operand that BinaryArgs calls a; the result is that of the clamps behind the node. All grids must be known.
 BinaryOfCodes binary_of_codes(const Lowering& lowering, const Node& node, size_t first, const Lowering::Tail& tail);

@@ -50,9 +50,12 @@ TEST(Binary, TablesAndGatesOfImagesAreOnCodes) {
   for (const StepInfo& step : program->steps(shapes)) EXPECT_EQ(step.kernel.rfind("float", 0), std::string::npos) << step.name << " " << step.kernel;
 }
 
-TEST(Binary, GatesEqualTheSimulation) {
+class BinaryOf : public testing::TestWithParam<Profile> {};
+
+TEST_P(BinaryOf, GatesEqualTheSimulation) {
   for (const bool with_bias : {false, true}) {
     Gated gated(with_bias);
+    gated.model.quantization.profile = GetParam();
     const Tensor x = noise({3, 3, 7, 9}, 1.5f, gated.random);
     bitwright::Run simulated(Program::compile(gated.model, {.target = Target::simulated}));
     const Tensor wanted = simulated({x})[0].clone();
@@ -67,6 +70,8 @@ TEST(Binary, GatesEqualTheSimulation) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Profiles, BinaryOf, testing::Values(Profile::ort, Profile::real, Profile::tflite));
 
 }  // namespace
 }  // namespace bitwright

@@ -186,7 +186,7 @@ Reason lower_binary(Lowering& lowering, const Node& node) {
   step->repeat = how.repeat;
   step->repeated = lowering.known(node.input(first))->shape() == shape ? 1 : 0;
   const auto row_mul = select_elementwise(elementwise_kernels().row_mul, true, lowering.options().isa);
-  const bool exact_mul = node.is("Mul") && !binary.row->any_type && !lowering.simulated();
+  const bool exact_mul = node.is("Mul") && binary.as_onnxruntime && !lowering.simulated();
   if (step->repeat && step->repeat->length >= 16 && exact_mul && row_mul.row->isa != Isa::ref) step->row_mul = row_mul.row->kernel;
   if (step->repeat) step->scratch_bytes = step->scratch_needed();
   step->kernel = binary.row->kernel;
@@ -222,7 +222,7 @@ BinaryOfCodes binary_of_codes(const Lowering& lowering, const Node& node, size_t
   args.lo = std::max(qy.lo, qy.code(tail.lo));
   args.hi = std::min(qy.hi, qy.code(tail.hi));
   const bool u8 = qa.type == DType::u8 && qb.type == DType::u8 && qy.type == DType::u8, add = node.is("Add");
-  const bool as_onnxruntime = u8 && lowering.table().profile == Profile::ort;
+  const bool as_onnxruntime = made.as_onnxruntime = u8 && lowering.table().profile == Profile::ort;
   if (as_onnxruntime) (add ? set_add : set_mul)(args);
   const ElementwiseTable& table = elementwise_kernels();
   const auto& rows = as_onnxruntime ? (add ? table.add : table.mul) : add ? table.add_float : table.mul_float;
