@@ -167,6 +167,7 @@ class Lowering {
   void own_states();
   void drop_unread();
   void tap(ValueId value);
+  bool is_seen_elsewhere(BufferId id, const Form& form) const;
   bool is_tapped(ValueId value) const { return tapped_.count(value) != 0; }
   BufferId in_order(Form& form, Order order);
   /// The view's elements side by side: part of its buffer where they lie so, else a copy.

@@ -83,12 +83,24 @@ Seen Lowering::make_seen(DType type, const Shape& shape, Order order) {
   return {buffer, whole(described(buffer), order)};
 }
 
+/// Whether a value sees a buffer in any form but this one: a view of it knows where its elements lie now.
+bool Lowering::is_seen_elsewhere(BufferId id, const Form& form) const {
+  const auto sees = [&](const Form& other) {
+    if (&other == &form) return false;
+    return other[Order::plain] == id || other[Order::channels_last] == id || (other.seen && other.seen->buffer == id);
+  };
+  const auto any = [&](const Forms& forms) { return sees(forms.raw) || sees(forms.floats) || sees(forms.codes); };
+  const auto second = [](const auto& predicate) { return [&predicate](const auto& entry) { return predicate(entry.second); }; };
+  return std::any_of(forms_.begin(), forms_.end(), second(any)) || std::any_of(site_forms_.begin(), site_forms_.end(), second(any)) ||
+         std::any_of(run_time_forms_.begin(), run_time_forms_.end(), second(sees));
+}
+
 bool Lowering::write_codes_into(const Node& node, size_t i, const Seen& place) {
   Form& form = codes_form(node, i, Order::channels_last);
   const BufferId id = form[Order::channels_last];
   if (form.seen || form[Order::plain] != kNoBuffer || id == kNoBuffer) return false;
   Buffer& buffer = plan_.buffers[static_cast<size_t>(id)];
-  if (buffer.kind != Buffer::arena) return false;
+  if (buffer.kind != Buffer::arena || is_seen_elsewhere(id, form)) return false;
   Step* maker = nullptr;
   for (const auto& step : plan_.steps) {
     if (std::count(step->reads.begin(), step->reads.end(), id) > 0) return false;
