@@ -1,6 +1,7 @@
 // AVX-512 with VBMI: 64 table lookups in four instructions; float steps 16 lanes at a time, tails by mask.
 #include <immintrin.h>
 
+#include "kernels/elementwise/codes_avx512.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 
 namespace bitwright {
@@ -64,20 +65,6 @@ struct Codes {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, data + i)));
   }
 };
-
-// Codes of four rounded vectors in order. Saturating packs are the upper and the lower end of the clamp to a byte.
-struct FourOfCodes {
-  __m512i lo, hi;
-  __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-  FourOfCodes(int32_t low, int32_t high) : lo(_mm512_set1_epi8(static_cast<char>(low))), hi(_mm512_set1_epi8(static_cast<char>(high))) {}
-  BW_INLINE __m512i operator()(const __m512i (&v)[4]) const {
-    const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
-    return _mm512_permutexvar_epi32(order, _mm512_min_epu8(_mm512_max_epu8(bytes, lo), hi));
-  }
-};
-
-/// Rounded; what is more than a byte saturates in any case, and must not overflow before.
-BW_INLINE __m512i rounded(__m512 v) { return _mm512_cvtps_epi32(_mm512_min_ps(v, _mm512_set1_ps(65536.0f))); }
 
 /// Operands as float numbers and the code of a float number, for the ops that are float steps.
 struct FloatSteps {

@@ -1,27 +1,23 @@
 // Rows of codes by one row of factors, 64 columns at a time; what is left at the end of a row is masked.
 #include <immintrin.h>
 
+#include "kernels/elementwise/codes_avx512.hpp"
 #include "kernels/elementwise/elementwise.hpp"
 
 namespace bitwright {
 namespace {
 
 struct Multiply {
-  __m512 k, zero, most = _mm512_set1_ps(65536.0f);  // what is more saturates in any case, and must not overflow before
-  __m512i lo, hi, order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512 k, zero;
+  FourOfCodes codes;
   explicit Multiply(const RowMulArgs& args)
       : k(_mm512_set1_ps(args.k)),
         zero(_mm512_set1_ps(args.zero)),
-        lo(_mm512_set1_epi8(static_cast<char>(static_cast<int>(args.lo)))),
-        hi(_mm512_set1_epi8(static_cast<char>(static_cast<int>(args.hi)))) {}
+        codes(static_cast<int32_t>(args.lo), static_cast<int32_t>(args.hi)) {}
 
-  BW_INLINE __m512i round(__m128i codes, __m512 factor, __m512 shift) const {
-    const __m512 product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes)), factor, shift);
-    return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_add_ps(_mm512_mul_ps(product, k), zero), most));
-  }
-  BW_INLINE __m512i pack(const __m512i (&v)[4]) const {
-    const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
-    return _mm512_permutexvar_epi32(order, _mm512_min_epu8(_mm512_max_epu8(bytes, lo), hi));
+  BW_INLINE __m512i round(__m128i src, __m512 factor, __m512 shift) const {
+    const __m512 product = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(src)), factor, shift);
+    return rounded(_mm512_add_ps(_mm512_mul_ps(product, k), zero));
   }
 };
 
@@ -34,7 +30,7 @@ BW_INLINE __m512i codes_at(const Multiply& m, const uint8_t* src, const float* f
     v[j] = m.round(_mm_maskz_loadu_epi8(mask, src + 16 * j), _mm512_maskz_loadu_ps(mask, factor + 16 * j),
                    _mm512_maskz_loadu_ps(mask, shift + 16 * j));
   }
-  return m.pack(v);
+  return m.codes(v);
 }
 
 }  // namespace
@@ -53,7 +49,7 @@ void row_mul_u8_avx512(const RowMulArgs& args, int64_t begin, int64_t end) noexc
         v[j] = multiply.round(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src + at)), _mm512_loadu_ps(args.factor + at),
                               _mm512_loadu_ps(args.shift + at));
       }
-      _mm512_storeu_si512(dst + c, multiply.pack(v));
+      _mm512_storeu_si512(dst + c, multiply.codes(v));
     }
     if (rest > 0)
       _mm512_mask_storeu_epi8(dst + whole, (__mmask64{1} << rest) - 1,
