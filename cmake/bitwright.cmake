@@ -73,23 +73,24 @@ endfunction()
 function(bw_isa_flags FILE ISA)
   set(avx2 -mavx2 -mfma)
   set(avxvnni -mavx2 -mfma -mavxvnni)
-  set(avx512 -mfma -mavx512f -mavx512bw -mavx512vl -mavx512vnni -mavx512vbmi -mprefer-vector-width=512)
+  set(avx512 -mfma -mavx512f -mavx512bw -mavx512vl -mavx512vnni -mprefer-vector-width=512)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     list(APPEND avx512 -Wno-maybe-uninitialized -Wno-uninitialized)  # g++ 12's own avx512fintrin.h
   endif()
-  set(amx ${avx512} -mamx-tile -mamx-int8)
+  set(avx512vbmi ${avx512} -mavx512vbmi)
+  set(amx ${avx512vbmi} -mamx-tile -mamx-int8)
   set_source_files_properties(${FILE} PROPERTIES COMPILE_OPTIONS "-O2;-fno-exceptions;${${ISA}}")
 endfunction()
 
-# bw_kernels(conv USES core dot): the family src/kernels/conv. A file named *_avx2.cpp, *_avxvnni.cpp, *_avx512.cpp or *_amx.cpp
-# gets that instruction set's flags; on other processors it is left out, as in kernels.inc.
+# bw_kernels(conv USES core dot): the family src/kernels/conv. A file named *_avx2.cpp, *_avxvnni.cpp, *_avx512.cpp,
+# *_avx512vbmi.cpp or *_amx.cpp gets that instruction set's flags; on other processors it is left out, as in kernels.inc.
 function(bw_kernels FAMILY)
   set(EXCLUDE "")
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     set(EXCLUDE EXCLUDE "_avx" "_amx")
   endif()
   bw_folder(kernels/${FAMILY} ${ARGN} ${EXCLUDE})
-  foreach(ISA avx2 avxvnni avx512 amx)
+  foreach(ISA avx2 avxvnni avx512 avx512vbmi amx)
     file(GLOB FILES ${bitwright_SOURCE_DIR}/src/kernels/${FAMILY}/*_${ISA}.cpp)
     foreach(FILE ${FILES})
       bw_isa_flags(${FILE} ${ISA})

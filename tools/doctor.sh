@@ -12,7 +12,7 @@ have memory "$(awk '/MemTotal/ {t = $2} /MemAvailable/ {a = $2} END {printf "%.1
 have disk "$(df -Ph . | awk 'NR == 2 {print $4 " free"}')"
 
 say "instruction sets (BITWRIGHT_ISA caps the choice)"
-for pair in avx2:avx2 fma:fma avxvnni:avx_vnni avx512f:avx512f avx512bw:avx512bw avx512vnni:avx512_vnni \
+for pair in avx2:avx2 fma:fma avxvnni:avx_vnni avx512f:avx512f avx512bw:avx512bw avx512vnni:avx512_vnni avx512vbmi:avx512_vbmi \
             avx512bf16:avx512_bf16 amx-tile:amx_tile amx-int8:amx_int8; do
   have "${pair%%:*}" "$(flag "${pair##*:}")"
 done

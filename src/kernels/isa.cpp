@@ -14,16 +14,17 @@
 namespace bitwright {
 namespace {
 
-constexpr std::string_view kNames[] = {"ref", "avx2", "avxvnni", "avx512", "amx"};
+constexpr std::string_view kNames[] = {"ref", "avx2", "avxvnni", "avx512", "avx512vbmi", "amx"};
 
 #if defined(__x86_64__)
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
-         __builtin_cpu_supports("avx512vbmi");
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
 }
+
+bool has_avx512vbmi() { return has_avx512() && __builtin_cpu_supports("avx512vbmi"); }
 
 // Neither compiler's __builtin_cpu_supports knows AVX-VNNI in every version we build with: leaf 7.1, EAX bit 4.
 bool has_avxvnni() {
@@ -55,7 +56,8 @@ bool probe(Isa isa) {
     case Isa::avx2: return has_avx2();
     case Isa::avxvnni: return has_avxvnni();
     case Isa::avx512: return has_avx512();
-    case Isa::amx: return has_avx512() && announces_amx() && request_tiles();
+    case Isa::avx512vbmi: return has_avx512vbmi();
+    case Isa::amx: return has_avx512vbmi() && announces_amx() && request_tiles();
   }
   return false;
 }
@@ -68,8 +70,8 @@ bool probe(Isa isa) { return isa == Isa::ref; }
 std::string_view name_of(Isa isa) { return kNames[static_cast<size_t>(isa)]; }
 
 bool machine_has(Isa isa) {
-  static const bool found[] = {probe(Isa::ref), probe(Isa::avx2), probe(Isa::avxvnni), probe(Isa::avx512),
-                               probe(Isa::amx)};
+  static const bool found[] = {probe(Isa::ref),    probe(Isa::avx2),       probe(Isa::avxvnni),
+                               probe(Isa::avx512), probe(Isa::avx512vbmi), probe(Isa::amx)};
   return found[static_cast<size_t>(isa)];
 }
 
@@ -90,7 +92,7 @@ Isa isa_cap() {
   if (word == nullptr || *word == '\0') return Isa::amx;
   for (size_t i = 0; i < std::size(kNames); ++i)
     if (kNames[i] == word) return static_cast<Isa>(i);
-  fail(ErrorCode::usage, "BITWRIGHT_ISA is '", word, "'; it may be ref, avx2, avxvnni, avx512 or amx");
+  fail(ErrorCode::usage, "BITWRIGHT_ISA is '", word, "'; it may be ref, avx2, avxvnni, avx512, avx512vbmi or amx");
 }
 
 }  // namespace bitwright

@@ -137,7 +137,7 @@ double peak_macs(Isa isa, Threads& threads) {
 #if defined(__x86_64__)
   if (!machine_has(isa)) return 0;
   if (isa == Isa::amx) return tile_rate(threads);
-  if (isa == Isa::avx512) return stream_rate(threads, vnni512, 64);
+  if (isa == Isa::avx512 || isa == Isa::avx512vbmi) return stream_rate(threads, vnni512, 64);
   if (isa == Isa::avxvnni) return stream_rate(threads, vnni256, 32);
   if (isa == Isa::avx2) return stream_rate(threads, maddubs256, 32);
 #endif
@@ -147,7 +147,7 @@ double peak_macs(Isa isa, Threads& threads) {
 double peak_float_macs(Isa isa, Threads& threads) {
 #if defined(__x86_64__)
   if (!machine_has(isa)) return 0;
-  if (isa == Isa::avx512 || isa == Isa::amx) return stream_rate(threads, fma512, 16);
+  if (isa >= Isa::avx512) return stream_rate(threads, fma512, 16);
   if (isa == Isa::avx2 || isa == Isa::avxvnni) return stream_rate(threads, fma256, 8);
 #endif
   return 0;

@@ -98,7 +98,7 @@ TEST_P(Hash, SameBitsEverywhere) {
   const auto hash = [&](Isa isa, int threads) { return hash_of(run(model, {.isa = isa, .onednn = false}, inputs, threads)); };
   const std::string wanted = hash(isa_cap(), 1);
   for (const int threads : {2, 3}) EXPECT_EQ(hash(isa_cap(), threads), wanted) << threads << " threads";
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::amx}) {
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi, Isa::amx}) {
     if (isa_refuses(isa, isa_cap())) continue;
     EXPECT_EQ(hash(isa, 2), wanted) << name_of(isa);
   }

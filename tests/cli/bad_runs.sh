@@ -11,13 +11,13 @@ data=good-images-idx3-ubyte
 same() { cmp -s wanted.npz got.npz || complain "other outputs: $*"; }
 
 # Whatever instructions the machine has or may use, it computes the same, and says what it may not use
-for isa in ref avx2 avxvnni avx512 amx; do
+for isa in ref avx2 avxvnni avx512 avx512vbmi amx; do
   BITWRIGHT_ISA=$isa "$program" evaluate int8.onnx --data $data --outputs got.npz >out.txt 2>err.txt || complain "$isa: $(cat err.txt)"
   same "BITWRIGHT_ISA=$isa"
 done
 [ "$(uname -m)" != x86_64 ] || BITWRIGHT_ISA=ref shows 'avx512: above BITWRIGHT_ISA' inspect int8.onnx --steps
 BITWRIGHT_ISA=ref shows 'the arithmetic peak of ref is not known' bench int8.onnx --layers --seconds 0
-BITWRIGHT_ISA=sse9 expect 2 "bitwright: BITWRIGHT_ISA is 'sse9'; it may be ref, avx2, avxvnni, avx512 or amx" bench int8.onnx --seconds 0
+BITWRIGHT_ISA=sse9 expect 2 "bitwright: BITWRIGHT_ISA is 'sse9'; it may be ref, avx2, avxvnni, avx512, avx512vbmi or amx" bench int8.onnx --seconds 0
 
 # Threads
 for threads in 3 17 200; do

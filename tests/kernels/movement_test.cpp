@@ -118,7 +118,7 @@ TEST(Movement, AnyNestOfLoopsInAnyPieces) {
     const Exact<uint8_t> src = random.bytes(src_elements * size);
     Guarded wanted(dst_elements * size, DType::u8);
     walk(loops, size, src.data() + first * size, static_cast<uint8_t*>(wanted.data()));
-    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512}) {
+    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vbmi}) {
       Guarded got(dst_elements * size, DType::u8);
       const Movement movement(loops, size, isa);
       const int64_t middle = random.in(0, movement.rows());

@@ -88,7 +88,7 @@ TEST(AttentionStep, ReadsAndWritesThroughTransposes) {
 TEST(AttentionStep, GivesTheSameBitsOnEveryInstructionSetTargetAndNumberOfThreads) {
   const Attention a;
   const Tensor wanted = a.run();
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512})
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vbmi})
     for (const int threads : {1, 3})
       for (const Target target : {Target::integer, Target::simulated, Target::floating})
         EXPECT_TRUE(identical(a.run({.target = target, .isa = isa}, threads), wanted)) << name_of(isa) << " " << threads;

@@ -44,7 +44,7 @@ void check(uint32_t seed) {
   const bool onednn = seed % 2 == 0;
   const auto simulated = [&](Isa isa) { return run(net.model, {.target = Target::simulated, .isa = isa, .onednn = onednn}, net.sample, 2); };
   const auto wanted = simulated(isa_cap());
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512})
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi})
     expect_same(onednn ? simulated(isa) : wanted, run(net.model, {.isa = isa, .onednn = onednn}, net.sample, 2), std::string(name_of(isa)));
   for (const int threads : {1, 3})
     expect_same(wanted, run(net.model, {.onednn = onednn}, net.sample, threads), str(threads, " threads"));

@@ -79,7 +79,7 @@ TEST(DynamicProducts, AreOneStepWithTheBitsOfTheOperators) {
       const CompileOptions one_by_one{.taps = block.between};
       EXPECT_EQ(block.integer_steps(x, {}), 3);
       const auto wanted = block.run(x, one_by_one, 1);
-      for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512})
+      for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vbmi})
         for (const int threads : {1, 2, 3}) {
           const auto y = block.run(x, {.isa = isa}, threads);
           for (size_t i = 0; i < y.size(); ++i)

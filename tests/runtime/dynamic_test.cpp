@@ -60,7 +60,7 @@ struct Dynamic {
 
 TEST(DynamicMatMul, EqualsTheOperatorsOnEveryInstructionSet) {
   for (const bool per_row : {false, true})
-    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) {
+    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi}) {
       const Dynamic d(per_row);
       bitwright::Run run(Program::compile(d.model, {.isa = isa}), {.threads = 2});
       const Tensor y = run({d.x})[0];
@@ -153,7 +153,7 @@ TEST(DynamicConv, AllInstructionSetsAndTheSimulationAgree) {
                                DynamicConv({1, 12, 7, 7}, {24, 3, 3, 3}, 4, 1), DynamicConv({3, 4, 20}, {6, 4, 3}, 1, 1)};
   for (const DynamicConv& d : cases) {
     const Tensor wanted = d.run({.target = Target::simulated});
-    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) EXPECT_TRUE(identical(d.run({.isa = isa}), wanted)) << name_of(isa);
+    for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi}) EXPECT_TRUE(identical(d.run({.isa = isa}), wanted)) << name_of(isa);
   }
 }
 

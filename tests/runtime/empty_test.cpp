@@ -52,7 +52,7 @@ struct NoDepth {
   }
 };
 
-constexpr Isa kIsas[] = {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512};
+constexpr Isa kIsas[] = {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi};
 
 TEST(Empty, SumsOverNothingAreTheBias) {
   for (const auto& [when, per_row, codes_out] :

@@ -39,7 +39,7 @@ TEST_P(FloatBias, IsTheSameNumberInAllTargets) {
   Small small = with_float_biases(std::get<0>(GetParam()), std::get<1>(GetParam()));
   const Tensor x = small.noise({3, 3, 9, 8}, 1);
   const Tensor wanted = small.run(Target::simulated, x);
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512})
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi})
     EXPECT_TRUE(identical(small.run(Target::integer, x, 2, isa), wanted)) << name_of(isa);
 }
 

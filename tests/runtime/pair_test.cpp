@@ -51,7 +51,7 @@ int64_t centered_code(const Grid& grid, float v) {
 void expect_equal_everywhere(const Pair& p) {
   EXPECT_TRUE(p.in_integers());
   const Tensor wanted = p.run({.target = Target::simulated});
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512})
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi})
     for (const int threads : {1, 3}) EXPECT_TRUE(identical(p.run({.isa = isa}, threads), wanted)) << name_of(isa);
 }
 

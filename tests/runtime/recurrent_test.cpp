@@ -52,7 +52,7 @@ TEST_P(Cell, IntegerWeightsStayNearFloatAndAreTheSameEverywhere) {
     error += std::pow(expected.values<float>()[i] - y.values<float>()[i], 2);
   }
   EXPECT_GT(10 * std::log10(signal / error), 30);
-  for (const Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512})
+  for (const Isa isa : {Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi})
     for (const int threads : {1, 3}) EXPECT_TRUE(identical(y, run(Target::integer, isa, threads))) << name_of(isa);
 }
 
@@ -129,7 +129,7 @@ TEST_P(Cell, ARangeForEachStepOfEachSequence) {
   };
   const Tensor tensor = run(false, isa_cap(), x), before = run(true, isa_cap(), x);
   EXPECT_FALSE(identical(tensor, before));
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512}) EXPECT_TRUE(identical(before, run(true, isa, x))) << name_of(isa);
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avxvnni, Isa::avx512, Isa::avx512vbmi}) EXPECT_TRUE(identical(before, run(true, isa, x))) << name_of(isa);
   for (int64_t t = 0; t < 9; ++t)
     for (int64_t i = 0; i < 23; ++i) x.values<float>()[static_cast<size_t>((t * 3 + 1) * 23 + i)] *= 100;  // sequence 1
   const Tensor after = run(true, isa_cap(), x);

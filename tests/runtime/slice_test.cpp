@@ -13,7 +13,7 @@ TEST_P(Targets, IntegerEqualsSimulatedBitForBit) {
   Small small(GetParam());
   const Tensor x = small.noise({5, 3, 9, 8}, 1.0f);
   const Tensor simulated = small.run(Target::simulated, x);
-  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512})
+  for (const Isa isa : {Isa::ref, Isa::avx2, Isa::avx512, Isa::avx512vbmi})
     for (const int threads : {1, 2, 3})
       EXPECT_TRUE(identical(simulated, small.run(Target::integer, x, threads, isa)))
           << name_of(isa) << ", " << threads << " threads";

@@ -1,4 +1,4 @@
-// AVX-512 with VBMI: 64 table lookups in four instructions; float steps 16 lanes at a time, tails by mask.
+// Float steps 16 lanes at a time, tails by mask.
 #include <immintrin.h>
 
 #include "kernels/elementwise/codes_avx512.hpp"
@@ -9,16 +9,6 @@ namespace {
 
 BW_INLINE __mmask64 mask64(int64_t count) { return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1; }
 BW_INLINE __mmask16 mask16(int64_t count) { return static_cast<__mmask16>(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
-
-struct Table {
-  __m512i part[4];
-};
-
-BW_INLINE __m512i lookup(const Table& t, __m512i x) {
-  const __m512i low = _mm512_permutex2var_epi8(t.part[0], x, t.part[1]);  // uses 7 bits of each index
-  const __m512i high = _mm512_permutex2var_epi8(t.part[2], x, t.part[3]);
-  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(x), low, high);
-}
 
 BW_INLINE __m512 decode(__m128i codes, __m512i zero, __m512 scale) {
   return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_cvtepu8_epi32(codes), zero)), scale);
@@ -103,21 +93,6 @@ BW_INLINE void binary(const BinaryArgs& args, int64_t begin, int64_t end, F f) {
 }
 
 }  // namespace
-
-void lookup_u8_avx512(const LookupArgs& args, int64_t begin, int64_t end) noexcept {
-  Table table;
-  for (int i = 0; i < 4; ++i) table.part[i] = _mm512_loadu_si512(args.table + 64 * i);
-  int64_t i = begin;
-  for (; i + 128 <= end; i += 128) {
-    const __m512i x = _mm512_loadu_si512(args.src + i), y = _mm512_loadu_si512(args.src + i + 64);
-    _mm512_storeu_si512(args.dst + i, lookup(table, x));
-    _mm512_storeu_si512(args.dst + i + 64, lookup(table, y));
-  }
-  for (; i < end; i += 64) {
-    const __mmask64 mask = mask64(end - i);
-    _mm512_mask_storeu_epi8(args.dst + i, mask, lookup(table, _mm512_maskz_loadu_epi8(mask, args.src + i)));
-  }
-}
 
 void add_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noexcept {
   const __m512 ka = _mm512_set1_ps(args.ka), kb = _mm512_set1_ps(args.kb), k = _mm512_set1_ps(args.k);
