@@ -43,10 +43,10 @@ void call_repeatedly(const std::shared_ptr<const Program>& program, const std::v
   }
 }
 
-TEST(Concurrent, SeveralRunsOfOneProgramGiveWhatOneGives) {
+void expect_callers_get_what_one_gets(RandomNet::Kind kind) {
   constexpr size_t kCallers = 4;
   for (uint32_t seed = 1; seed <= 25; ++seed) {
-    const RandomNet net(seed);
+    const RandomNet net(seed, kind);
     SCOPED_TRACE(str("seed ", seed, ":", net.described));
     std::vector<Tensor> inputs;
     std::vector<std::vector<Tensor>> wanted;
@@ -63,6 +63,10 @@ TEST(Concurrent, SeveralRunsOfOneProgramGiveWhatOneGives) {
     EXPECT_EQ(wrong, 0);
   }
 }
+
+TEST(Concurrent, SeveralRunsOfOneProgramGiveWhatOneGives) { expect_callers_get_what_one_gets(RandomNet::Kind::layers); }
+
+TEST(Concurrent, SeveralRunsOfPatternsGiveWhatOneGives) { expect_callers_get_what_one_gets(RandomNet::Kind::patterns); }
 
 TEST(Concurrent, StepsOfNewShapesAreAskedForAtOnce) {
   const RandomNet net(3);

@@ -9,10 +9,12 @@ namespace bitwright {
 
 using Ints = std::vector<int64_t>;
 
-RandomNet::RandomNet(uint32_t seed) : random_(seed) {
+RandomNet::RandomNet(uint32_t seed, Kind kind) : random_(seed) {
   Graph& g = model.graph;
-  wide_ = chance(0.2);
-  const bool image = chance(0.7);
+  const bool patterns = kind == Kind::patterns;
+  if (patterns) on_grid_ = 0.97, at_run_ = 0.03;
+  wide_ = chance(patterns ? 0.05 : 0.2);
+  const bool image = patterns || chance(0.7);
   const Shape whole = image ? Shape{3, pick(1, 20), pick(3, 9), pick(3, 9)} : Shape{3, pick(2, 6), pick(1, 40)};
   sample = noise(whole, 1, chance(0.3) ? 0.7f : 0);
   const ValueId x = g.add_value("x", DType::f32);
@@ -25,8 +27,9 @@ RandomNet::RandomNet(uint32_t seed) : random_(seed) {
     model.quantization.profile = one_of({Profile::ort, Profile::ort, Profile::real, Profile::tflite});
   samples_[x] = sample;
   made_.push_back(now_);
-  for (int64_t layers = pick(2, 7); layers > 0; --layers) {
-    if (chance(0.35)) any_layer();
+  for (int64_t layers = patterns ? pick(1, 4) : pick(2, 7); layers > 0; --layers) {
+    if (patterns && shape().size() == 4 && chance(0.8)) pattern();
+    else if (chance(0.35)) any_layer();
     else if (shape().size() == 4) image_layer();
     else sequence_layer();
   }
@@ -72,18 +75,23 @@ Node& RandomNet::add(const std::string& op, const std::vector<ValueId>& inputs, 
 void RandomNet::follow(Node& node, To to) {
   std::vector<Tensor> inputs;
   for (const ValueId id : node.inputs) inputs.push_back(id == ValueId::none ? Tensor() : samples_.at(id));
-  Flow next{node.output(), evaluate(node, inputs)[0], false, now_.grid};
-  model.quantization.at.erase({node.id, Side::output, 0});
+  now_ = place(node, 0, evaluate(node, inputs)[0], to);
+}
+
+RandomNet::Flow RandomNet::place(Node& node, size_t output, Tensor value, To to) {
+  const Site site{node.id, Side::output, static_cast<uint16_t>(output)};
+  Flow next{node.output(output), std::move(value), false, now_.grid};
+  model.quantization.at.erase(site);
   const bool same = now_.on_grid && (to == To::same_grid || (to == To::either && chance(0.5)));
-  if (chance(0.88)) {
+  if (to != To::no_grid && chance(on_grid_)) {
     next.on_grid = true;
     if (!same || chance(0.1)) next.grid = grid_for(next.sample);
-    model.quantization.at[{node.id, Side::output, 0}].chain = {next.grid};
+    model.quantization.at[site].chain = {next.grid};
   }
   samples_[next.id] = next.sample;
   if (!made_.empty() && made_.back().id == next.id) made_.pop_back();
   made_.push_back(next);
-  now_ = next;
+  return next;
 }
 
 void RandomNet::quantize_weights(Node& node, size_t input, int axis) {
@@ -106,7 +114,7 @@ void RandomNet::quantize_weights(Node& node, size_t input, int axis) {
 }
 
 void RandomNet::at_run(const Node& node) {
-  if (!chance(0.15)) return;
+  if (!chance(at_run_)) return;
   Entry& entry = model.quantization.at[{node.id, Side::input, 0}];
   entry.when = When::at_run;
   entry.per_row = node.op != "Conv" && chance(0.5);
@@ -183,13 +191,17 @@ void RandomNet::convolution() {
     begin.push_back(std::max<int64_t>(0, (k - 1) * dilation + 1 - shape()[d]) + pick(0, 1));
   }
   begin.insert(begin.end(), end.begin(), end.end());
-  Node& node = add("Conv", {now_.id, constant(noise(weights, 0.3f))},
-                   {{"group", groups}, {"strides", strides}, {"dilations", dilations}, {"pads", begin}}, To::own_grid);
-  quantize_weights(node, 1, 0);
-  add_bias(node, oc);
-  at_run(node);
-  follow(node, To::own_grid);
+  convolve(weights, groups, strides, dilations, begin, To::own_grid);
   if (!now_.on_grid || chance(0.4)) activation();
+}
+
+void RandomNet::convolve(const Shape& weights, int64_t groups, const Ints& strides, const Ints& dilations, const Ints& pads, To to) {
+  Node& node = add("Conv", {now_.id, constant(noise(weights, 0.3f))},
+                   {{"group", groups}, {"strides", strides}, {"dilations", dilations}, {"pads", pads}}, to);
+  quantize_weights(node, 1, 0);
+  add_bias(node, weights[0]);
+  at_run(node);
+  follow(node, to);
 }
 
 void RandomNet::transposed() {
