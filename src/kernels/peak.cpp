@@ -57,7 +57,8 @@ double rate(Threads& threads, FunctionRef<void(int64_t)> once) {
 }
 
 #if defined(__x86_64__)
-constexpr int kLoops = 2000, kIndependent = 14;
+// Some 70 microseconds: looking at the clock takes half of one.
+constexpr int kLoops = 1 << 15, kTileLoops = 1 << 8, kIndependent = 14;
 
 // Independent accumulators hide the latency; assembly, so that no compiler removes or reorders them.
 #define BW_14(line, r)                                                                                          \
@@ -91,7 +92,7 @@ constexpr TileConfiguration kTiles;
                        "tdpbusd %%tmm6, %%tmm5, %%tmm2\n\ttdpbusd %%tmm7, %%tmm5, %%tmm3\n\t"
 void tiles() {
   asm volatile("ldtilecfg %0" : : "m"(kTiles) : "memory");
-  for (int i = 0; i < kLoops / 16; ++i) asm volatile(BW_14(BW_TILES, tmm)::: "memory");
+  for (int i = 0; i < kTileLoops; ++i) asm volatile(BW_14(BW_TILES, tmm)::: "memory");
   asm volatile("tilerelease" ::: "memory");
 }
 
@@ -101,7 +102,7 @@ double tile_rate(Threads& threads) {
     return passed;
   };
   std::atomic<bool> all{true};
-  constexpr double kMacs = 4.0 * kIndependent * (kLoops / 16) * 16 * 16 * 64;
+  constexpr double kMacs = 4.0 * kIndependent * kTileLoops * 16 * 16 * 64;
   const double calls = rate(threads, [&](int64_t) {
     if (usable()) return tiles();
     all = false;
@@ -114,13 +115,6 @@ double stream_rate(Threads& threads, void (*stream)(), int lanes) {
 }
 #endif
 
-uint64_t read_all(const uint64_t* from, int64_t count) {
-  uint64_t sum[8] = {};
-  for (int64_t i = 0; i + 8 <= count; i += 8)
-    for (int lane = 0; lane < 8; ++lane) sum[lane] += from[i + lane];
-  return std::accumulate(sum, sum + 8, uint64_t{0});
-}
-
 #if defined(__x86_64__)
 void read_all_avx2(const uint64_t* from, int64_t count) {
   for (const uint64_t* end = from + count / 32 * 32; from != end; from += 32)
@@ -130,6 +124,17 @@ void read_all_avx2(const uint64_t* from, int64_t count) {
   asm volatile("vzeroupper" ::: BW_VECTORS);
 }
 #endif
+
+/// What it returns keeps the compiler from leaving the loads out.
+uint64_t read_all(const uint64_t* from, int64_t count) {
+#if defined(__x86_64__)
+  if (machine_has(Isa::avx2)) return read_all_avx2(from, count), 0;
+#endif
+  uint64_t sum[8] = {};
+  for (int64_t i = 0; i + 8 <= count; i += 8)
+    for (int lane = 0; lane < 8; ++lane) sum[lane] += from[i + lane];
+  return std::accumulate(sum, sum + 8, uint64_t{0});
+}
 
 }  // namespace
 
@@ -153,19 +158,22 @@ double peak_float_macs(Isa isa, Threads& threads) {
   return 0;
 }
 
-double read_bandwidth(int64_t bytes, Threads& threads) {
-  const int64_t words = std::max<int64_t>(bytes / threads.count(), 1 << 14) / 8;
-  std::vector<Tensor> parts;
-  for (int i = 0; i < threads.count(); ++i) parts.emplace_back(DType::i64, Shape{words});
+double read_bandwidth(std::span<const std::byte> memory, Threads& threads) {
+  const int64_t words = std::ssize(memory) / 256 / threads.count() * 32;  // of each, in what read_all takes at once
+  const int64_t passes = std::max<int64_t>(1, (1 << 19) / words);  // looking at the clock takes as long as reading some 10 KiB
   static std::atomic<uint64_t> kept;
-  const double passes = rate(threads, [&](int64_t thread) {
-    const auto* mine = reinterpret_cast<const uint64_t*>(parts[static_cast<size_t>(thread)].raw());
-#if defined(__x86_64__)
-    if (machine_has(Isa::avx2)) return read_all_avx2(mine, words);
-#endif
-    kept += read_all(mine, words);
+  const double calls = rate(threads, [&](int64_t thread) {
+    const auto* mine = reinterpret_cast<const uint64_t*>(memory.data()) + thread * words;
+    uint64_t sum = 0;
+    for (int64_t pass = 0; pass < passes; ++pass) sum += read_all(mine, words);
+    kept += sum;
   });
-  return passes * static_cast<double>(words) * 8;
+  return calls * static_cast<double>(passes * words) * 8;
+}
+
+double read_bandwidth(int64_t bytes, Threads& threads) {
+  const Tensor memory(DType::i8, {std::max<int64_t>(bytes, int64_t{threads.count()} << 14)});
+  return read_bandwidth(std::as_bytes(memory.values<int8_t>()), threads);
 }
 
 }  // namespace bitwright

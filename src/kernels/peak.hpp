@@ -2,6 +2,9 @@
 // below them, and clocks change.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include "core/threads.hpp"
 #include "kernels/isa.hpp"
 
@@ -18,5 +21,7 @@ double peak_float_macs(Isa isa, Threads& threads);
 /// Bytes per second at which the threads together read `bytes` of memory again and again, each its own part: that of a
 /// cache where they fit one.
 double read_bandwidth(int64_t bytes, Threads& threads);
+/// The same of memory that the caller has, at least 256 bytes for each thread.
+double read_bandwidth(std::span<const std::byte> memory, Threads& threads);
 
 }  // namespace bitwright
