@@ -18,7 +18,7 @@ struct VnniLines : PlainWeights {
 
 }  // namespace
 
-const DepthwiseLineKernel lines_like_avxvnni{prepare_lines<VnniLines>, run_line<VnniLines>};
+const DepthwiseLineKernel lines_like_avxvnni{prepare_lines<VnniLines>, run_line<VnniLines>, copy_line};
 
 void dot_like_avxvnni(const DotArgs& d) noexcept { panel<Vnni, 6>(d); }
 

@@ -36,4 +36,18 @@ BW_INLINE void copy_bytes(uint8_t* dst, const uint8_t* src, int64_t count) {
     for (int64_t i = 0; i < count; ++i) dst[i] = src[i];
 }
 
+/// `count` columns of `channels` bytes each; at most `to_step` bytes of each are written.
+BW_INLINE void copy_columns(uint8_t* to, int64_t to_step, const uint8_t* src, int64_t src_step, int64_t channels, int64_t count) {
+  for (int64_t i = 0; i < count; ++i, to += to_step, src += src_step) {
+    if (channels == 64)
+      std::memcpy(to, src, 64);
+    else if (channels == 32)
+      std::memcpy(to, src, 32);
+    else if (channels == 16)
+      std::memcpy(to, src, 16);
+    else
+      copy_bytes(to, src, channels);
+  }
+}
+
 }  // namespace bitwright

@@ -138,7 +138,8 @@ class DenseCall {
  public:
   DenseCall(const ConvArgs& args, DotKernel dot)
       : args_(args), dot_(dot), scratch_(carve(args.scratch, args.shape)), inside_(args.shape), matrix_(is_matrix(args.shape)),
-        direct_(conv_is_direct(args.shape)), zero_(args.src_zero - args.packed->src_zero) {
+        direct_(conv_is_direct(args.shape)), per_group_(args.packed->columns / args.packed->groups),
+        zero_(args.src_zero - args.packed->src_zero) {
     d_ = dot_args(*args.packed, args.out);
     d_.a = scratch_.pointers;
     d_.a_step = kConvRows;
@@ -155,11 +156,10 @@ class DenseCall {
       point_matrix(args_, scratch_, row0, rows);
     else if (direct_)
       point_direct(args_, inside_, scratch_, walk, rows);
-    const int64_t per_group = packed.columns / packed.groups;
     int64_t copied = -1;
     for (const PackedPanel& panel : args_.panels.of(packed)) {
-      const int64_t group = panel.column / per_group;
-      if (!direct_ && group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
+      if (!direct_)
+        if (const int64_t group = panel.column / per_group_; group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
       set_panel(d_, packed, panel, args_.out, row0);
       dot_(d_);
     }
@@ -171,6 +171,7 @@ class DenseCall {
   Scratch scratch_;
   Inside inside_;
   bool matrix_, direct_;
+  int64_t per_group_;
   int32_t zero_;
   DotArgs d_;
 };

@@ -25,6 +25,6 @@ struct Widening {
 
 }  // namespace
 
-const DepthwiseLineKernel depthwise_lines_u8s8_32_avx2{prepare_lines<Widening>, run_line<Widening>};
+const DepthwiseLineKernel depthwise_lines_u8s8_32_avx2{prepare_lines<Widening>, run_line<Widening>, copy_line};
 
 }  // namespace bitwright

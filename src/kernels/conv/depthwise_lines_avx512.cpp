@@ -207,8 +207,18 @@ void line(const DotArgs& d, const void* constants, const DepthwiseLine& line) no
     run_size<7>(d, c, line);
 }
 
+void copy(uint8_t* to, int64_t to_step, const uint8_t* src, int64_t src_step, int64_t channels, int64_t count) noexcept {
+  const __mmask64 mask = channels >= 64 ? ~__mmask64{0} : (__mmask64{1} << channels) - 1;
+  if (channels == 64) {
+    for (int64_t i = 0; i < count; ++i, to += to_step, src += src_step) _mm512_storeu_si512(to, load(src));
+  } else {
+    for (int64_t i = 0; i < count; ++i, to += to_step, src += src_step)
+      _mm512_mask_storeu_epi8(to, mask, _mm512_maskz_loadu_epi8(mask, src));
+  }
+}
+
 }  // namespace
 
-const DepthwiseLineKernel depthwise_lines_u8s8_64_avx512{prepare, line};
+const DepthwiseLineKernel depthwise_lines_u8s8_64_avx512{prepare, line, copy};
 
 }  // namespace bitwright

@@ -10,6 +10,6 @@ struct Vnni : PlainWeights {
 
 }  // namespace
 
-const DepthwiseLineKernel depthwise_lines_u8s8_32_avxvnni{prepare_lines<Vnni>, run_line<Vnni>};
+const DepthwiseLineKernel depthwise_lines_u8s8_32_avxvnni{prepare_lines<Vnni>, run_line<Vnni>, copy_line};
 
 }  // namespace bitwright

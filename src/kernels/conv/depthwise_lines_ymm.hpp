@@ -11,6 +11,7 @@
 
 #include <immintrin.h>
 
+#include "kernels/conv/copy.hpp"
 #include "kernels/conv/depthwise.hpp"
 #include "kernels/dot/finish_ymm.hpp"
 
@@ -226,6 +227,10 @@ void run_line(const DotArgs& d, const void* constants, const DepthwiseLine& line
     else
       run_half<Step, 7>(c, line, out, step);
   }
+}
+
+void copy_line(uint8_t* to, int64_t to_step, const uint8_t* src, int64_t src_step, int64_t channels, int64_t count) noexcept {
+  copy_columns(to, to_step, src, src_step, channels, count);
 }
 
 }  // namespace

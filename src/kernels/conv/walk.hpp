@@ -32,7 +32,7 @@ class PixelWalk {
 
  private:
   const ConvShape& shape_;
-  int64_t image_, y_, x_;
+  int64_t image_, y_, x_;  // of the output
 };
 
 }  // namespace bitwright

@@ -16,8 +16,19 @@ struct PoolWindow {
   int64_t count;  // that a mean divides by
 };
 
-/// The window of output pixel `row` of all n * oh * ow.
-PoolWindow pool_window(const PoolArgs& args, int64_t row) noexcept;
+/// Output pixel `row` of all n * oh * ow, and those after it without a division each, which would take longer than a window.
+struct PoolPixel {
+  int64_t image, y, x;
+  BW_INLINE PoolPixel(const PoolArgs& p, int64_t row) : image(row / (p.oh * p.ow)), y(row / p.ow % p.oh), x(row % p.ow) {}
+  BW_INLINE void next(const PoolArgs& p) {
+    if (++x < p.ow) return;
+    x = 0;
+    if (++y < p.oh) return;
+    y = 0;
+    ++image;
+  }
+};
+PoolWindow pool_window(const PoolArgs& args, const PoolPixel& pixel) noexcept;
 
 BW_INLINE int64_t pool_last_channel(const PoolArgs& p) { return p.channel1 < p.c ? p.channel1 : p.c; }
 

@@ -84,15 +84,17 @@ void average_channels(const PoolArgs& p, const PoolWindow& w, int64_t channel, u
 }  // namespace
 
 void max_pool_u8_avx2(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
-  for (int64_t row = begin; row < end; ++row) {
-    const PoolWindow w = pool_window(p, row);
+  PoolPixel pixel(p, begin);
+  for (int64_t row = begin; row < end; ++row, pixel.next(p)) {
+    const PoolWindow w = pool_window(p, pixel);
     for (int64_t c = p.channel0; c < pool_last_channel(p); c += 32) max_channels(p, w, c, static_cast<uint8_t*>(p.dst) + row * p.c);
   }
 }
 
 void average_pool_u8_avx2(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
-  for (int64_t row = begin; row < end; ++row) {
-    const PoolWindow w = pool_window(p, row);
+  PoolPixel pixel(p, begin);
+  for (int64_t row = begin; row < end; ++row, pixel.next(p)) {
+    const PoolWindow w = pool_window(p, pixel);
     if (w.count == 0 || w.count > (1 << 23)) {  // nothing to add, or more than int32 holds
       average_pool_ref(p, row, row + 1);
       continue;

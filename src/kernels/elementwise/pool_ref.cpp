@@ -26,9 +26,9 @@ void each_tap(const PoolArgs& p, const PoolWindow& w, F&& f) {
 
 }  // namespace
 
-PoolWindow pool_window(const PoolArgs& p, int64_t row) noexcept {
-  const int64_t oy = row / p.ow % p.oh, ox = row % p.ow;
-  PoolWindow w{row / (p.oh * p.ow), taps_within(oy, p.stride_h, p.pad_top, p.kh, p.dilation_h, 0, p.h),
+PoolWindow pool_window(const PoolArgs& p, const PoolPixel& pixel) noexcept {
+  const int64_t oy = pixel.y, ox = pixel.x;
+  PoolWindow w{pixel.image, taps_within(oy, p.stride_h, p.pad_top, p.kh, p.dilation_h, 0, p.h),
                taps_within(ox, p.stride_w, p.pad_left, p.kw, p.dilation_w, 0, p.w), 0};
   w.count = w.y.count * w.x.count;
   if (p.count_padding)
@@ -39,7 +39,7 @@ PoolWindow pool_window(const PoolArgs& p, int64_t row) noexcept {
 
 void max_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
   for (int64_t row = begin; row < end; ++row) {
-    const PoolWindow w = pool_window(p, row);
+    const PoolWindow w = pool_window(p, PoolPixel(p, row));
     for (int64_t c = p.channel0; c < pool_last_channel(p); ++c) {
       int32_t most = p.requantize.lo;
       each_tap(p, w, [&](int64_t at) {
@@ -53,7 +53,7 @@ void max_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
 
 void average_pool_ref(const PoolArgs& p, int64_t begin, int64_t end) noexcept {
   for (int64_t row = begin; row < end; ++row) {
-    const PoolWindow w = pool_window(p, row);
+    const PoolWindow w = pool_window(p, PoolPixel(p, row));
     for (int64_t c = p.channel0; c < pool_last_channel(p); ++c) {
       int64_t sum = 0;
       each_tap(p, w, [&](int64_t at) { sum += load(p.src, p.type, at + c) - p.src_zero; });

@@ -1,4 +1,4 @@
-// Transposing in tiles that fit the registers: 16 x 16 bytes or 4 x 4 words. For the instruction-set files.
+// Transposing in tiles that fit the registers: 16 x 16 bytes, 4 x 4 words, or 16 rows of few columns. For the instruction-set files.
 #pragma once
 
 #include <immintrin.h>
@@ -22,6 +22,36 @@ BW_INLINE void bytes_16x16(const uint8_t* src, int64_t src_step, uint8_t* dst, i
   for (int i = 0; i < 8; ++i) a[2 * i] = _mm_unpacklo_epi8(b[i], b[i + 8]), a[2 * i + 1] = _mm_unpackhi_epi8(b[i], b[i + 8]);
   BW_UNROLL
   for (int i = 0; i < 16; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(dst + i * dst_step), a[i]);
+}
+
+/// Places in 16 bytes of the result, `at` in all of it, of what comes from column `col`: byte b is row b / cols of column
+/// b % cols, and the rows of a block are 16. What comes from other columns is 0.
+template <int kCols>
+BW_INLINE __m128i places_of(int at, int col) {
+  alignas(16) uint8_t from[16];
+  for (int i = 0; i < 16; ++i) from[i] = static_cast<uint8_t>((at + i) % kCols == col ? (at + i) / kCols : 0x80);
+  return _mm_load_si128(reinterpret_cast<const __m128i*>(from));
+}
+
+/// 2, 3 or 4 columns of bytes side by side (planes of a picture to pixels), 16 rows at a time; the last 16 overlap those before.
+template <int kCols>
+BW_INLINE void interleave(const MoveArgs& args) {
+  __m128i places[kCols][kCols];
+  for (int v = 0; v < kCols; ++v)
+    for (int c = 0; c < kCols; ++c) places[v][c] = places_of<kCols>(16 * v, c);
+  for (int64_t r = 0; r < args.rows; r += 16) {
+    const int64_t row = r + 16 <= args.rows ? r : args.rows - 16;
+    __m128i col[kCols];
+    BW_UNROLL
+    for (int c = 0; c < kCols; ++c) col[c] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(args.src + c * args.src_col + row));
+    BW_UNROLL
+    for (int v = 0; v < kCols; ++v) {
+      __m128i made = _mm_shuffle_epi8(col[0], places[v][0]);
+      BW_UNROLL
+      for (int c = 1; c < kCols; ++c) made = _mm_or_si128(made, _mm_shuffle_epi8(col[c], places[v][c]));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(args.dst + row * kCols + 16 * v), made);
+    }
+  }
 }
 
 BW_INLINE void words_4x4(const uint8_t* src, int64_t src_step, uint8_t* dst, int64_t dst_step) {
@@ -58,6 +88,11 @@ BW_INLINE void each_tile(const MoveArgs& args, int64_t edge, Tile tile) {
 BW_INLINE void transpose(const MoveArgs& args) {
   switch (args.size) {
     case 1:
+      if (args.rows >= 16 && args.dst_row == args.cols) {
+        if (args.cols == 2) return interleave<2>(args);
+        if (args.cols == 3) return interleave<3>(args);
+        if (args.cols == 4) return interleave<4>(args);
+      }
       return each_tile<uint8_t>(args, 16, [](const uint8_t* s, int64_t ss, uint8_t* d, int64_t ds)
                                     BW_INLINE_LAMBDA { bytes_16x16(s, ss, d, ds); });
     case 2: return single<uint16_t>(args, 0, args.rows, 0, args.cols);
