@@ -63,6 +63,19 @@ int64_t ConvWeights::rows_together(const ConvShape& s) const {
   return s.ow * std::max<int64_t>(8, (1 << 17) / (s.ow * s.oc));
 }
 
+ProductSize ConvWeights::size_of(const ConvShape& s) const {
+  const int64_t weights = s.oc * s.kh * s.kw * (s.c / s.groups);
+  ProductSize size{s.rows(), 1, s.rows() * weights, weights, s.n * s.h * s.w * s.c};
+  if (row_->packing != ConvPacking::none) set_panels(size, packed_);
+  if (s.groups == 1 || s.groups != s.c) return size;
+  constexpr int64_t kFewLines = 16;
+  size.work *= 8;  // each column has one channel to load
+  // Neighbouring lines see the same sources, and no two channels do: where lines are few, threads share them unevenly.
+  size.unit = s.ow;
+  if (s.n * s.oh < kFewLines) size.source_bytes = 0;
+  return size;
+}
+
 void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args, const Followers& followers) const {
   args.shape = s;
   args.weights = codes_.raw();
@@ -71,10 +84,7 @@ void ConvWeights::run(StepContext& context, const ConvShape& s, ConvArgs args, c
   args.bias = bias_.empty() ? nullptr : bias_.data();
   args.wide = wide_;
   args.packed = row_->packing == ConvPacking::none ? nullptr : &packed_;
-  // A depthwise product has one channel per column to load: eight times slower.
-  const int64_t work = s.rows() * s.oc * s.kh * s.kw * (s.c / s.groups) * (s.groups > 1 && s.groups == s.c ? 8 : 1);
-  const auto panels = args.packed ? static_cast<int64_t>(packed_.panels.size()) : 1;
-  context.pieces(s.rows(), panels, work, [&](const Piece& piece, std::byte* scratch) {
+  context.pieces(size_of(s), [&](const Piece& piece, std::byte* scratch) {
     ConvArgs mine = args;
     mine.scratch = scratch;
     mine.panels = {piece.panel0, piece.panel1};

@@ -36,6 +36,7 @@ class ConvWeights {
 
  private:
   int64_t rows_together(const ConvShape& shape) const;
+  ProductSize size_of(const ConvShape& shape) const;
 
   const ConvRow* row_ = nullptr;
   std::vector<std::string> refused_;

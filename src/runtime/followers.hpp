@@ -42,7 +42,7 @@ class Followers {
              F product) const {
     if (empty()) return product(piece.row0, piece.row1);
     for (int64_t row = piece.row0, end = row; row < piece.row1; row = end) {
-      end = std::min(piece.row1, row + together);
+      end = piece.row1 - row <= together + together / 3 ? piece.row1 : row + together;  // no few rows at the end
       product(row, end);
       apply(context, {static_cast<uint8_t*>(out.data), out.stride, width, row, end, columns.begin, columns.end});
     }

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "runtime/cut.hpp"
 #include "runtime/program.hpp"
 
 namespace bitwright {
@@ -19,21 +20,6 @@ struct Buffer {
   int64_t offset = 0;   // bytes in the arena; of an alias: in its root
   BufferId root = kNoBuffer;  // of an alias: the arena buffer whose memory it shares
   int32_t first = -1, last = -1;  // steps that write and last read it
-};
-
-/// Part of a product: rows [row0, row1) of panels [panel0, panel1).
-struct Piece {
-  int64_t row0, row1, panel0, panel1;
-};
-
-/// How a product is cut for some threads: by rows, or, where pieces would have too few of them to use the weights that each
-/// piece reads, by panels of columns.
-struct Cut {
-  int64_t rows, panels, pieces, grain;
-  bool by_rows;
-  /// `work`: multiply-adds of the whole.
-  Cut(int64_t rows, int64_t panels, int64_t work, int64_t threads);
-  Piece operator[](int64_t i) const;
 };
 
 /// What a step sees while it runs.
@@ -53,8 +39,8 @@ class StepContext {
   /// however they are cut.
   void spread(int64_t count, int64_t least, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
   /// body(piece, scratch) over a product's rows and panels of columns. For exact integers only: the cut follows the number
-  /// of threads. `work`: multiply-adds of the whole.
-  void pieces(int64_t rows, int64_t panels, int64_t work, FunctionRef<void(const Piece&, std::byte*)> body);
+  /// of threads.
+  void pieces(const ProductSize& size, FunctionRef<void(const Piece&, std::byte*)> body);
 
  private:
   std::vector<Tensor>& tensors_;

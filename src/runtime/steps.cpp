@@ -25,24 +25,11 @@ void StepContext::spread(int64_t count, int64_t least, FunctionRef<void(int64_t,
   rows(count, grain < 16 * kLine ? grain : (grain + kLine - 1) / kLine * kLine, body);
 }
 
-Cut::Cut(int64_t row_count, int64_t panel_count, int64_t work, int64_t threads) : rows(row_count), panels(panel_count) {
-  constexpr int64_t kLeastWork = 1 << 19;  // some microseconds: less is not worth another thread
-  constexpr int64_t kLeastRows = 16;
-  const int64_t wanted = threads == 1 ? 1 : std::clamp<int64_t>(work / kLeastWork, 1, 2 * threads);
-  by_rows = panels <= 1 || rows >= wanted * kLeastRows;
-  const int64_t count = by_rows ? rows : panels;
-  grain = std::max<int64_t>(1, (count + wanted - 1) / wanted);
-  pieces = (count + grain - 1) / grain;
-}
-
-Piece Cut::operator[](int64_t i) const {
-  const int64_t begin = i * grain, end = std::min(by_rows ? rows : panels, begin + grain);
-  return by_rows ? Piece{begin, end, 0, panels} : Piece{0, rows, begin, end};
-}
-
-void StepContext::pieces(int64_t rows, int64_t panels, int64_t work, FunctionRef<void(const Piece&, std::byte*)> body) {
-  const Cut cut(rows, panels, work, threads_.count());
-  threads_.run(cut.pieces, [&](int64_t i) { body(cut[i], scratch(threads_.worker())); });
+void StepContext::pieces(const ProductSize& size, FunctionRef<void(const Piece&, std::byte*)> body) {
+  const Cut cut(size, threads_.count());
+  threads_.run(cut.pieces(), [&](int64_t i) {
+    if (const Piece piece = cut[i]; !piece.empty()) body(piece, scratch(threads_.worker()));
+  });
 }
 
 namespace {

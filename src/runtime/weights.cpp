@@ -60,6 +60,13 @@ MatMulWeights::MatMulWeights(const WeightCodes& w, int64_t k, int64_t n, SrcCode
   wide_ = !fits;
 }
 
+void set_panels(ProductSize& size, const PackedWeights& packed) {
+  if (packed.panels.empty()) return;
+  size.panels = std::ssize(packed.panels);
+  size.unit = packed.panels.front().width == 64 ? 6 : 8;
+  if (packed.groups == 1) size.last = packed.panels.back().width;
+}
+
 MatMulArgs MatMulWeights::args(int64_t m) const {
   MatMulArgs args;
   args.m = m, args.n = n_, args.k = k_;
@@ -79,8 +86,9 @@ MatMulArgs MatMulWeights::args(int64_t m) const {
 void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args) const { multiply(context, args, {}); }
 
 void MatMulWeights::multiply(StepContext& context, const MatMulArgs& args, const Followers& followers) const {
-  const auto panels = args.packed ? static_cast<int64_t>(args.packed->panels.size()) : 1;
-  context.pieces(args.m, panels, args.m * n_ * k_, [&](const Piece& piece, std::byte*) {
+  ProductSize size{args.m, 1, args.m * n_ * k_, n_ * k_, args.m * k_};
+  if (args.packed) set_panels(size, packed_);
+  context.pieces(size, [&](const Piece& piece, std::byte*) {
     MatMulArgs mine = args;
     mine.panels = {piece.panel0, piece.panel1};
     const ColumnRange columns = args.packed ? columns_of(packed_, mine.panels) : ColumnRange{0, n_};

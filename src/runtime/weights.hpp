@@ -23,6 +23,9 @@ std::vector<Reach> reach_of(const WeightCodes& w, int64_t k, int64_t columns, Sr
 /// "kernel: reason" for each.
 std::vector<std::string> lines(const std::vector<Refusal>& refused);
 
+/// Panels, and the rows that tiles of their width take.
+void set_panels(ProductSize& size, const PackedWeights& packed);
+
 class Followers;
 
 class MatMulWeights {

@@ -81,24 +81,6 @@ TEST(Program, ProductsWithVectorsAndStacksOfOneAreIntegers) {
   }
 }
 
-TEST(Program, PiecesOfAProductCoverItAndUseTheWeightsForSeveralRows) {
-  for (const int64_t rows : {0, 1, 5, 16, 49, 3136})
-    for (const int64_t panels : {1, 3, 15})
-      for (const int64_t threads : {1, 2, 3}) {
-        const Cut cut(rows, panels, rows * panels * 64 * 320, threads);
-        std::vector<int> seen(static_cast<size_t>(rows * panels));
-        for (int64_t i = 0; i < cut.pieces; ++i)
-          for (int64_t r = cut[i].row0; r < cut[i].row1; ++r)
-            for (int64_t p = cut[i].panel0; p < cut[i].panel1; ++p) ++seen[static_cast<size_t>(r * panels + p)];
-        EXPECT_EQ(seen, std::vector<int>(seen.size(), 1));
-        EXPECT_TRUE(threads > 1 || cut.pieces <= 1);
-      }
-  const Cut wide(49, 15, 49 * 960 * 320, 2), tall(3136, 1, 3136 * 64 * 64, 2);
-  EXPECT_FALSE(wide.by_rows);  // 300 kB of weights are read once, not by every few rows
-  EXPECT_TRUE(tall.by_rows);
-  EXPECT_EQ(tall.pieces, 4);
-}
-
 TEST(Program, ThreadsThatAskForPlansGetTheSameOnes) {
   const auto program = integer_program();
   constexpr int kThreads = 4, kBatches = 5;

@@ -18,14 +18,14 @@ int64_t segments_of(const ConvShape& s) { return conv_is_direct(s) ? s.kh : 1; }
 int64_t segment_bytes(const ConvShape& s) { return (conv_is_direct(s) ? 1 : s.kh) * s.kw * (s.c / s.groups); }
 
 struct Scratch {
-  const uint8_t** pointers;  // [segments][kConvRows]
+  const uint8_t** pointers;  // [segments][kMostBlockRows]
   uint8_t* padding;          // one segment of zero points
-  uint8_t* copies;           // [kConvRows][segments][segment rounded up to 4]
+  uint8_t* copies;           // [kMostBlockRows][segments][segment rounded up to 4]
 };
 
 Scratch carve(void* memory, const ConvShape& s) {
   auto* bytes = static_cast<uint8_t*>(memory);
-  const int64_t table = segments_of(s) * kConvRows * static_cast<int64_t>(sizeof(void*));
+  const int64_t table = segments_of(s) * kMostBlockRows * static_cast<int64_t>(sizeof(void*));
   return {reinterpret_cast<const uint8_t**>(bytes), bytes + table, bytes + table + round_up(segment_bytes(s), 64)};
 }
 
@@ -98,7 +98,7 @@ void point_direct(const ConvArgs& args, const Inside& inside, const Scratch& scr
     const int64_t count = std::min(rows - r, walk.left_in_line());
     for (int64_t k = 0; k < s.kh; ++k) {
       const int64_t y = p.y + k * s.dilation_h;
-      const uint8_t** pointers = scratch.pointers + k * kConvRows + r;
+      const uint8_t** pointers = scratch.pointers + k * kMostBlockRows + r;
       if (y < 0 || y >= s.h)
         std::fill(pointers, pointers + count, scratch.padding);
       else
@@ -142,14 +142,15 @@ class DenseCall {
         zero_(args.src_zero - args.packed->src_zero) {
     d_ = dot_args(*args.packed, args.out);
     d_.a = scratch_.pointers;
-    d_.a_step = kConvRows;
+    d_.a_step = kMostBlockRows;
     d_.k4 = args.packed->k4();  // segments are readable to the end of their last group, where the weights are zero
     d_.tail = 0;
     d_.zero = zero_ ? &zero_ : nullptr;
     if (direct_) std::memset(scratch_.padding, args.src_zero, static_cast<size_t>(round_up(segment_bytes(args.shape), 4)));
   }
 
-  void run_block(const PixelWalk& walk, int64_t row0, int64_t rows) {
+  /// `again`: there are more blocks.
+  void run_block(const PixelWalk& walk, int64_t row0, int64_t rows, bool again) {
     const PackedWeights& packed = *args_.packed;
     d_.rows = rows;
     if (matrix_)
@@ -157,10 +158,11 @@ class DenseCall {
     else if (direct_)
       point_direct(args_, inside_, scratch_, walk, rows);
     int64_t copied = -1;
-    for (const PackedPanel& panel : args_.panels.of(packed)) {
+    const auto panels = args_.panels.of(packed);
+    for (size_t i = 0; i < panels.size(); ++i) {
       if (!direct_)
-        if (const int64_t group = panel.column / per_group_; group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
-      set_panel(d_, packed, panel, args_.out, row0);
+        if (const int64_t group = panels[i].column / per_group_; group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
+      set_panel(d_, packed, panels, i, again, args_.out, row0);
       dot_(d_);
     }
   }
@@ -182,17 +184,17 @@ bool conv_is_direct(const ConvShape& s) { return s.groups == 1 && (s.kw == 1 || 
 
 int64_t conv_scratch_bytes(const ConvShape& s) {
   if (conv_is_depthwise(s)) return std::max(depthwise_scratch_bytes(s), transposed_scratch_bytes(s));
-  const int64_t copies = kConvRows * segments_of(s) * round_up(segment_bytes(s), 4);
-  const int64_t pointers = segments_of(s) * kConvRows * static_cast<int64_t>(sizeof(void*));
+  const int64_t copies = kMostBlockRows * segments_of(s) * round_up(segment_bytes(s), 4);
+  const int64_t pointers = segments_of(s) * kMostBlockRows * static_cast<int64_t>(sizeof(void*));
   return std::max(pointers + round_up(segment_bytes(s), 64) + copies, transposed_scratch_bytes(s));
 }
 
 void conv_dense(const ConvArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept {
   DenseCall call(args, dot);
   PixelWalk walk(args.shape, row0);
-  for (int64_t row = row0; row < row1; row += kConvRows) {
-    const int64_t rows = std::min(kConvRows, row1 - row);
-    call.run_block(walk, row, rows);
+  for (int64_t row = row0, rows = 0; row < row1; row += rows) {
+    rows = rows_of_block(row1 - row);
+    call.run_block(walk, row, rows, row + rows < row1);
     for (int64_t left = rows; left > 0;) {
       const int64_t count = std::min(left, walk.left_in_line());
       walk.skip(count);

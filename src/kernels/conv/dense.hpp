@@ -9,12 +9,9 @@
 
 namespace bitwright {
 
-/// Pixels handled together: a multiple of every tile height; their patches stay in the second-level cache.
-constexpr int64_t kConvRows = 48;
-
 bool conv_is_direct(const ConvShape& shape);
 
-/// A conv kernel: pointers for kConvRows pixels, then `dot` for every panel.
+/// A conv kernel: pointers for a block of pixels, then `dot` for every panel.
 void conv_dense(const ConvArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept;
 
 }  // namespace bitwright

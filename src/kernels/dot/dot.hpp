@@ -21,6 +21,7 @@ struct DotArgs {
   int64_t k4;       // whole groups of 4
   int32_t tail;     // 0 to 3 bytes more, only with one segment; the panel has one more group for them
   const int8_t* b;  // the panel
+  const int8_t* next;  // null, or the panel that will be read after it: a kernel may fetch it meanwhile
   int64_t column;   // its first column
   int32_t width;    // 16, 32, 48, 64
   int32_t columns;  // real ones

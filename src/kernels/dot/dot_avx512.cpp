@@ -112,7 +112,10 @@ BW_INLINE void step(__m512i (&acc)[kRows][kVectors], const uint8_t* const (&a)[k
   }
 }
 
-template <int kRows, int kVectors>
+// kAhead: the next panel is fetched meanwhile, where the second-level cache does not hold a network's weights and the first tile
+// of a panel would wait for memory. One line every other step, so that eight tiles of a 48-row block fetch all of it; bursts would
+// fill the buffers that loads need.
+template <int kRows, int kVectors, bool kAhead = false>
 BW_NOIPA void tile(const DotArgs& d, int64_t row) {
   __m512i acc[kRows][kVectors];
   BW_UNROLL
@@ -120,12 +123,20 @@ BW_NOIPA void tile(const DotArgs& d, int64_t row) {
     BW_UNROLL
     for (int j = 0; j < kVectors; ++j) acc[m][j] = _mm512_loadu_si512(d.offset + 16 * j);
   }
-  const int8_t* b = d.b;
+  const int8_t *b = d.b, *ahead = kAhead ? d.next + row / kRows * (d.segments * (d.k4 / 2) * 64) : nullptr;
   for (int64_t s = 0; s < d.segments; ++s) {
     const uint8_t* a[kRows];
     BW_UNROLL
     for (int m = 0; m < kRows; ++m) a[m] = d.a[s * d.a_step + row + m];
-    for (int64_t k = 0; k < d.k4; ++k, b += 64 * kVectors) step<kRows, kVectors>(acc, a, 4 * k, b);
+    int64_t k = 0;
+    if constexpr (kAhead) {
+      for (; k + 2 <= d.k4; k += 2, b += 2 * 64 * kVectors, ahead += 64) {
+        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+        step<kRows, kVectors>(acc, a, 4 * k, b);
+        step<kRows, kVectors>(acc, a, 4 * k + 4, b + 64 * kVectors);
+      }
+    }
+    for (; k < d.k4; ++k, b += 64 * kVectors) step<kRows, kVectors>(acc, a, 4 * k, b);
   }
   if (d.tail) {
     uint32_t words[kRows];
@@ -142,6 +153,8 @@ BW_NOIPA void tile(const DotArgs& d, int64_t row) {
 template <int kTall, int kVectors>
 void panel(const DotArgs& d) {
   int64_t row = 0;
+  if (kVectors == 4 && d.next)
+    for (; row + kTall <= d.rows; row += kTall) tile<kTall, kVectors, kVectors == 4>(d, row);
   for (; row + kTall <= d.rows; row += kTall) tile<kTall, kVectors>(d, row);
   for (; row + 4 <= d.rows; row += 4) tile<4, kVectors>(d, row);
   if (row + 2 <= d.rows) tile<2, kVectors>(d, row), row += 2;

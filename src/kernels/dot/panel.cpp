@@ -32,6 +32,7 @@ DotArgs dot_args(int64_t segments, int64_t k, const Output& out) {
 void set_panel(DotArgs& args, const PanelData& data, const PackedPanel& panel, const Output& out, int64_t row) {
   const int64_t c = panel.column;
   args.b = data.bytes + panel.at;
+  args.next = nullptr;
   args.column = c;
   args.width = panel.width;
   args.columns = panel.columns;

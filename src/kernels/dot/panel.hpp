@@ -7,6 +7,11 @@
 
 namespace bitwright {
 
+/// Rows of one call of a dot kernel for each panel: a multiple of every tile height, few enough that what they point at stays in
+/// the second-level cache; all that are `left` where a last call for a few of them would read the weights once more.
+constexpr int64_t kBlockRows = 48, kMostBlockRows = 64;
+inline int64_t rows_of_block(int64_t left) { return left <= kMostBlockRows ? left : kBlockRows; }
+
 /// Why the dot kernels do not take these types and proofs, or null.
 const char* dot_refuses(DType src, DType weights, DType out, bool weight_zero, bool fits_int32);
 
@@ -25,6 +30,15 @@ struct PanelData {
 void set_panel(DotArgs& args, const PanelData& data, const PackedPanel& panel, const Output& out, int64_t row);
 inline void set_panel(DotArgs& args, const PackedWeights& packed, const PackedPanel& panel, const Output& out, int64_t row) {
   set_panel(args, {packed.bytes.values<int8_t>().data(), packed.offset.data(), packed.sum.data()}, panel, out, row);
+}
+
+/// Panel `i` of those that a call computes for each block of rows, and what is read after it: the next one or, if `again`, the
+/// first. One panel stays in the cache.
+inline void set_panel(DotArgs& args, const PackedWeights& packed, std::span<const PackedPanel> panels, size_t i, bool again,
+                      const Output& out, int64_t row) {
+  set_panel(args, packed, panels[i], out, row);
+  const size_t next = i + 1 < panels.size() ? i + 1 : again ? 0 : i;
+  if (next != i) args.next = packed.bytes.values<int8_t>().data() + panels[next].at;
 }
 
 }  // namespace bitwright

@@ -9,7 +9,7 @@ namespace bitwright {
 namespace {
 
 // Rows whose codes stay in the first-level cache while all panels pass over them; a multiple of every tile height.
-constexpr int64_t kRows = 48, kWidest = 64;
+constexpr int64_t kWidest = 64;
 
 /// What the kernels may take from each column instead of from each row: one zero point and one scale for all rows.
 struct Folded {
@@ -30,9 +30,10 @@ struct Folded {
   }
 };
 
-void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows) {
-  const uint8_t* pointers[kRows];
-  int32_t zeros[kRows];
+/// `again`: there are more blocks of rows.
+void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows, bool again) {
+  const uint8_t* pointers[kMostBlockRows];
+  int32_t zeros[kMostBlockRows];
   const PackedWeights& packed = *args.packed;
   DotArgs d = dot_args(packed, args.out);
   for (int64_t r = 0; r < rows; ++r) pointers[r] = static_cast<const uint8_t*>(args.a) + (row0 + r) * args.a_stride;
@@ -44,8 +45,9 @@ void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows)
     d.zero_stride = 1;
   }
   Folded folded;
-  for (const PackedPanel& panel : args.panels.of(packed)) {
-    set_panel(d, packed, panel, args.out, row0);
+  const auto panels = args.panels.of(packed);
+  for (size_t i = 0; i < panels.size(); ++i) {
+    set_panel(d, packed, panels, i, again, args.out, row0);
     folded.fold(d, args, args.row_zero ? 0 : args.a_zero - packed.src_zero);
     dot(d);
   }
@@ -61,7 +63,10 @@ void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows)
 }  // namespace
 
 void matmul_packed(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t row1) noexcept {
-  for (int64_t row = row0; row < row1; row += kRows) run_rows(args, dot, row, std::min(kRows, row1 - row));
+  for (int64_t row = row0, rows = 0; row < row1; row += rows) {
+    rows = rows_of_block(row1 - row);
+    run_rows(args, dot, row, rows, row + rows < row1);
+  }
 }
 
 PackedWeights pack_matmul(int64_t k, int64_t n, const int8_t* b, int64_t k_stride, int64_t n_stride,
