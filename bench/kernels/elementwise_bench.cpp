@@ -1,21 +1,13 @@
-#include <benchmark/benchmark.h>
-
-#include <cmath>
-
+// B5: elementwise kernels by themselves, in the second-level cache: tables, sums, products, the ways in from and out to float.
 #include "kernels/elementwise/select.hpp"
+#include "support.hpp"
 
 namespace bitwright {
 namespace {
 
 constexpr int64_t kCount = 1 << 16;
 
-std::vector<uint8_t> codes() {
-  std::vector<uint8_t> out(kCount);
-  for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<uint8_t>(i * 2654435761u >> 13);
-  return out;
-}
-
-const std::vector<uint8_t> kA = codes();
+const std::vector<uint8_t> kA = random_codes<uint8_t>(kCount, 0, 255);
 std::vector<uint8_t> dst(kCount), wanted(kCount);
 std::vector<float> floats(kCount, 0.3f);
 
@@ -47,16 +39,17 @@ void run(benchmark::State& state, const std::vector<ElementwiseRow<Args>>* rows,
          Args args) {
   rows->back().kernel(args, 0, kCount);
   wanted = dst;
+  std::fill(dst.begin(), dst.end(), uint8_t{0});
   row->kernel(args, 0, kCount);
-  if (dst != wanted) return state.SkipWithError("differs from the reference");
+  if (dst != wanted) return report_wrong(state);
   for (auto _ : state) row->kernel(args, 0, kCount);
-  state.counters["elements/s"] = benchmark::Counter(kCount, benchmark::Counter::kIsIterationInvariantRate);
+  report_rate(state, "elements/s", kCount);
 }
 
 template <class Args>
 void add(const std::vector<ElementwiseRow<Args>>& rows, Args args) {
   for (const auto& row : rows)
-    if (machine_has(row.isa)) benchmark::RegisterBenchmark(row.name, run<Args>, &rows, &row, args);
+    if (machine_has(row.isa)) add_benchmark(str("B5_elementwise/", row.name), run<Args>, &rows, &row, args);
 }
 
 [[maybe_unused]] const bool registered = [] {

@@ -1,13 +1,13 @@
 // Whole networks give the same bits on every instruction set, with any number of threads, alone and in a batch, fused and with
-// every code looked at. oneDNN is off: its sums change with the instruction set, ours do not.
+// every code looked at. oneDNN is off: its sums change with the instruction set, ours do not. Larger networks: `./dev results engine
+// --only bits` (bench/api/exactness_bench.cpp).
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <filesystem>
 
-#include "api/api.hpp"
 #include "core/sha256.hpp"
-#include "noise.hpp"
+#include "noise_data.hpp"
 
 namespace bitwright {
 namespace {
@@ -29,41 +29,6 @@ const Net kNets[] = {
     {"dtln_2", "../shared/data/lstm/dtln/model_2.onnx", Method::dynamic},
     {"char_lstm", "../shared/data/lstm/char_lstm/char_lstm.onnx", Method::dynamic},
 };
-
-/// Records of normal numbers for every input.
-class NoiseData : public Dataset {
- public:
-  explicit NoiseData(const Model& model) {
-    for (const Port& port : input_ports(model.graph)) shapes_.push_back(port.shape), names_.push_back(port.name);
-  }
-  int64_t size() const override { return 4; }
-  Task task() const override { return Task::none; }
-  std::string description() const override { return "noise"; }
-  std::vector<std::string> input_names() const override { return names_; }
-  Batch read(std::span<const int64_t> records) const override {
-    Batch batch;
-    batch.records = std::ssize(records);
-    for (Shape shape : shapes_) {
-      shape[0] = batch.records;
-      batch.inputs.push_back(noise(shape, 1, static_cast<uint32_t>(records[0]) + 1));
-    }
-    return batch;
-  }
-
- private:
-  std::vector<Shape> shapes_;
-  std::vector<std::string> names_;
-};
-
-Model quantized(const Net& net, const Model& model) {
-  Recipe recipe;
-  recipe.rules.method = net.method;
-  if (net.method == Method::dynamic) return quantize(model, recipe).model;
-  recipe.samples = 2;
-  recipe.batch = 1;
-  const NoiseData data(model);
-  return quantize(model, recipe, &data).model;
-}
 
 std::vector<Tensor> run(const Model& model, const CompileOptions& options, const std::vector<Tensor>& inputs, int threads) {
   bitwright::Run run(Program::compile(model, options), {.threads = threads});
@@ -93,7 +58,7 @@ TEST_P(Hash, SameBitsEverywhere) {
   const Net& net = GetParam();
   const std::string path = std::string(BW_SOURCE_DIR "/") + net.path;
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
-  const Model model = quantized(net, load(path));
+  const Model model = quantized_on_noise(load(path), net.method);
   const auto inputs = random_inputs(*Program::compile(model), 1, 7);
   const auto hash = [&](Isa isa, int threads) { return hash_of(run(model, {.isa = isa, .onednn = false}, inputs, threads)); };
   const std::string wanted = hash(isa_cap(), 1);
@@ -121,7 +86,7 @@ TEST_P(Hash, ARecordInABatchIsTheRecordAlone) {
   const Model float_model = load(path);
   const auto ports = input_ports(float_model.graph);
   if (net.method == Method::dynamic || ports[0].shape[0] >= 0) GTEST_SKIP() << "the batch is fixed, or its range is everybody's";
-  const Model model = quantized(net, float_model);
+  const Model model = quantized_on_noise(float_model, net.method);
   const auto program = Program::compile(model, {.onednn = false});
   const auto inputs = random_inputs(*program, 8, 7);
   const auto together = run(model, {.onednn = false}, inputs, 3);
