@@ -1,5 +1,9 @@
 """The integers of every layer beside ONNX Runtime's fused ones, for files that our program writes with the profile `ort`."""
 import collections
+import json
+import os
+import shutil
+import subprocess
 
 import networks
 import numpy as np
@@ -106,3 +110,30 @@ def exact(settings, lines):
     for name in NETWORKS:
         if not settings.networks or name in settings.networks:
             lines.attempt(f"{name}, codes", f"at least {SHARE} % equal", lambda: compare(name, settings, lines))
+
+
+MEANING_BITS = ("Whole networks, quantized on noise, on every instruction set of this machine, with 1, 2 and 3 threads, alone and in a batch of 8: all outputs "
+                "have the same bits (float steps in our own loops). The reference computes one record once.")
+BITS = ("resnet18", "resnet50", "efficientnet_b0", "mobilenet_v2", "minilm_1x128")
+
+
+def same_bits(settings, lines):
+    """By the microbenchmark that checks it before it times compiling (bench/api/exactness_bench.cpp)."""
+    for name in BITS:
+        if settings.networks and name not in settings.networks:
+            continue
+
+        def measure():
+            folder = settings.work / f"bits_{name}"
+            folder.mkdir(exist_ok=True)
+            shutil.copy(networks.float_file(name, settings.work), folder / f"this_{networks.stem(name)}.onnx")
+            program = os.environ["BITWRIGHT_BENCH"].replace("bench_kernels", "bench_api")
+            command = [program, "--benchmark_filter=B9_exact.*/this_", "--benchmark_format=json", "--benchmark_min_time=0.001"]
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "BITWRIGHT_NETWORKS": str(folder)})
+            if done.returncode != 0:
+                raise RuntimeError((done.stderr.strip() or f"exit {done.returncode}").splitlines()[-1])
+            [case] = json.loads(done.stdout)["benchmarks"]
+            bad = case.get("error_message")
+            lines.add(f"{networks.stem(name)}, bits", "equal", bad or f"equal: {case['label']}", not bad, f"BITWRIGHT_NETWORKS={folder.name} ./dev bench B9_exact")
+
+        lines.attempt(f"{networks.stem(name)}, bits", "equal", measure)

@@ -38,6 +38,7 @@ SECTIONS = {
     "layers": ("Share of the peak: products and convolutions", peak.MEANING_LAYERS, peak.layers),
     "microkernels": ("Share of the peak: microkernels", peak.MEANING_MICRO, peak.microkernels),
     "exact": ("The same integers as ONNX Runtime", exact.MEANING, exact.exact),
+    "bits": ("The same bits on every instruction set", exact.MEANING_BITS, exact.same_bits),
     "calibration": ("Calibration", calibration.MEANING, calibration.onnxruntime),
     "nncf": ("Calibration against NNCF", calibration.MEANING_NNCF, calibration.nncf),
     "compile": ("Compile", program.MEANING_COMPILE, program.compile_time),
