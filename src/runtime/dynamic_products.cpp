@@ -1,11 +1,10 @@
 #include "runtime/dynamic_products.hpp"
 
+#include "kernels/dot/panel.hpp"
 #include "runtime/ranges.hpp"
 
 namespace bitwright {
 namespace {
-
-constexpr int64_t kBlock = 48;  // rows whose results stay in the cache until they are finished; what products take at once
 
 struct Columns {
   int64_t begin, count;
@@ -71,7 +70,7 @@ void DynamicProductsStep::multiply(StepContext& context, const DynamicProduct& p
   args.a = context.at(codes).raw();
   args.row_zero = per_row ? zeros : nullptr;
   args.a_zero = per_row ? 0 : zeros[0];
-  args.panels = {panel, panel + 1};
+  args.panels = {panel, panel + 1, panel + 1 < panels_of(product) ? panel + 1 : -1};
   args.out = {.type = DType::f32, .data = out, .stride = args.n};
   args.out.dequantize = {product.weights->scale.data(), context.at(scale).values<float>().data(), per_row ? 1 : 0,
                          product.weights->bias.empty() ? nullptr : product.weights->bias.data()};
@@ -115,8 +114,8 @@ void DynamicProductsStep::run(StepContext& context) const {
   };
   if (threads == 1 || m >= threads * grain) {
     context.rows(m, grain, [&](int64_t begin, int64_t end, std::byte*) {
-      for (int64_t row = begin; row < end; row += kBlock) {
-        const int64_t last = std::min(end, row + kBlock);
+      for (int64_t row = begin, last = row; row < end; row = last) {  // results stay in the cache until they are finished
+        last = row + rows_of_block(end - row);
         quantize_rows(context, row, last);
         for (const DynamicProduct& product : products) {
           block(product, 0, panels_of(product), row, last);

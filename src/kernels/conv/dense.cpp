@@ -162,7 +162,7 @@ class DenseCall {
     for (size_t i = 0; i < panels.size(); ++i) {
       if (!direct_)
         if (const int64_t group = panels[i].column / per_group_; group != copied) copy_patches(args_, scratch_, walk, rows, copied = group);
-      set_panel(d_, packed, panels, i, again, args_.out, row0);
+      set_panel(d_, packed, args_.panels, i, again, args_.out, row0);
       dot_(d_);
     }
   }

@@ -63,6 +63,7 @@ struct PackedWeights {
 /// Which panels a call computes; by default all of them.
 struct PanelRange {
   int64_t begin = 0, end = INT64_MAX;
+  int64_t then = -1;  // the panel that another call is about to read
   std::span<const PackedPanel> of(const PackedWeights& packed) const {
     const auto count = static_cast<int64_t>(packed.panels.size());
     return std::span(packed.panels).subspan(static_cast<size_t>(begin), static_cast<size_t>(std::min(end, count) - begin));

@@ -32,13 +32,16 @@ inline void set_panel(DotArgs& args, const PackedWeights& packed, const PackedPa
   set_panel(args, {packed.bytes.values<int8_t>().data(), packed.offset.data(), packed.sum.data()}, panel, out, row);
 }
 
-/// Panel `i` of those that a call computes for each block of rows, and what is read after it: the next one or, if `again`, the
-/// first. One panel stays in the cache.
-inline void set_panel(DotArgs& args, const PackedWeights& packed, std::span<const PackedPanel> panels, size_t i, bool again,
-                      const Output& out, int64_t row) {
+/// Panel `i` of those that a call computes for each block of rows, and what is read after it; `again`: there are more blocks.
+inline void set_panel(DotArgs& args, const PackedWeights& packed, const PanelRange& range, size_t i, bool again, const Output& out,
+                      int64_t row) {
+  const auto panels = range.of(packed);
   set_panel(args, packed, panels[i], out, row);
-  const size_t next = i + 1 < panels.size() ? i + 1 : again ? 0 : i;
-  if (next != i) args.next = packed.bytes.values<int8_t>().data() + panels[next].at;
+  const PackedPanel* next = i + 1 < panels.size()          ? &panels[i + 1]
+                            : again && panels.size() > 1   ? panels.data()
+                            : range.then >= 0              ? &packed.panels[static_cast<size_t>(range.then)]
+                                                           : nullptr;
+  if (next) args.next = packed.bytes.values<int8_t>().data() + next->at;
 }
 
 }  // namespace bitwright

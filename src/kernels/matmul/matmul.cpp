@@ -45,9 +45,8 @@ void run_rows(const MatMulArgs& args, DotKernel dot, int64_t row0, int64_t rows,
     d.zero_stride = 1;
   }
   Folded folded;
-  const auto panels = args.panels.of(packed);
-  for (size_t i = 0; i < panels.size(); ++i) {
-    set_panel(d, packed, panels, i, again, args.out, row0);
+  for (size_t i = 0; i < args.panels.of(packed).size(); ++i) {
+    set_panel(d, packed, args.panels, i, again, args.out, row0);
     folded.fold(d, args, args.row_zero ? 0 : args.a_zero - packed.src_zero);
     dot(d);
   }
