@@ -153,8 +153,14 @@ TEST(Elementwise, SumsAndProductsEqualOnnxRuntime) {
 
 TEST(Elementwise, QuantizeRoundsHalfToEvenSaturatesAndMapsNanToTheLowest) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> src = {0.25f, 0.75f, 1.25f, -0.25f, -0.75f, inf, -inf, nan, 1e30f, -1e30f, -0.0f};
-  const std::vector<uint8_t> wanted = {10, 12, 12, 10, 8, 255, 0, 0, 255, 0, 10};
+  const std::vector<float> some = {0.25f, 0.75f, 1.25f, -0.25f, -0.75f, inf, -inf, nan, 1e30f, -1e30f, -0.0f};
+  const std::vector<uint8_t> codes = {10, 12, 12, 10, 8, 255, 0, 0, 255, 0, 10};
+  std::vector<float> src;
+  std::vector<uint8_t> wanted;
+  for (int i = 0; i < 20; ++i) {  // whole vectors and what is left
+    src.insert(src.end(), some.begin(), some.end());
+    wanted.insert(wanted.end(), codes.begin(), codes.end());
+  }
   std::vector<uint8_t> dst(src.size());
   QuantizeArgs args;
   args.src = src.data(), args.dst = dst.data(), args.q = {0.5f, 10};
@@ -162,6 +168,33 @@ TEST(Elementwise, QuantizeRoundsHalfToEvenSaturatesAndMapsNanToTheLowest) {
     if (!machine_has(row.isa)) continue;
     row.kernel(args, 0, static_cast<int64_t>(src.size()));
     EXPECT_EQ(dst, wanted) << row.name;
+  }
+}
+
+// Kernels that multiply by the reciprocal must round as a division does: all numbers beside the ties of some scales.
+TEST(Elementwise, QuotientsNearTiesAreThoseOfADivision) {
+  Random random(seed());
+  std::vector<float> src;
+  std::vector<uint8_t> wanted, dst;
+  for (int round = 0; round < 400; ++round) {
+    QuantizeArgs args;
+    args.q = random_affine(random);
+    if (round % 8 == 0) args.q.scale = std::ldexp(args.q.scale, static_cast<int>(random.in(-120, 90)));
+    src.clear();
+    for (int code = -1; code <= 256; ++code) {
+      float x = static_cast<float>((code - args.q.zero + 0.5) * static_cast<double>(args.q.scale));
+      for (int i = 0; i < 4; ++i) x = std::nextafter(x, -INFINITY);
+      for (int i = 0; i < 9; ++i, x = std::nextafter(x, INFINITY)) src.push_back(x);
+    }
+    wanted.resize(src.size()), dst.resize(src.size());
+    args.src = src.data(), args.dst = wanted.data();
+    quantize_ref(args, 0, std::ssize(src));
+    for (const auto& row : elementwise_kernels().quantize) {
+      if (!machine_has(row.isa)) continue;
+      args.dst = dst.data();
+      row.kernel(args, 0, std::ssize(src));
+      ASSERT_EQ(dst, wanted) << row.name << ' ' << args.q.scale;
+    }
   }
 }
 

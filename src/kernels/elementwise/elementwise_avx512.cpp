@@ -124,10 +124,31 @@ void mul_float_u8_avx512(const BinaryArgs& args, int64_t begin, int64_t end) noe
   });
 }
 
+// vdivps takes 10 cycles for 16 numbers on Intel before Ice Lake, and the products that correct a quotient 2.5. With the reciprocal
+// correctly rounded, a quotient that is wrong by an ulp at most is correct after one more residual (Markstein 1990); the
+// first makes it so. x is clamped to what becomes lo and hi before: nothing is infinite, and a NaN becomes lo.
 void quantize_u8_avx512(const QuantizeArgs& args, int64_t begin, int64_t end) noexcept {
   const Encoder encode(args.q, args.lo, args.hi);
   auto* dst = static_cast<uint8_t*>(args.dst);
-  for (int64_t i = begin; i < end; i += 16) {
+  int64_t i = begin;
+  if (args.q.scale > 1e-30f && args.q.scale < 1e30f) {  // no step is subnormal or overflows
+    const FourOfCodes codes(args.lo, args.hi);
+    const __m512 reciprocal = _mm512_set1_ps(1.0f / args.q.scale), scale = encode.scale;
+    const __m512 least = _mm512_mul_ps(encode.lo, scale), most = _mm512_mul_ps(encode.hi, scale);
+    const auto quotient = [&](__m512 x) BW_INLINE_LAMBDA {
+      x = _mm512_min_ps(_mm512_max_ps(x, least), most);
+      __m512 q = _mm512_mul_ps(x, reciprocal);
+      q = _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
+      return _mm512_fmadd_ps(_mm512_fnmadd_ps(q, scale, x), reciprocal, q);
+    };
+    for (; i + 64 <= end; i += 64) {
+      __m512i v[4];
+      BW_UNROLL
+      for (int j = 0; j < 4; ++j) v[j] = _mm512_add_epi32(_mm512_cvtps_epi32(quotient(_mm512_loadu_ps(args.src + i + 16 * j))), encode.zero);
+      _mm512_storeu_si512(dst + i, codes(v));
+    }
+  }
+  for (; i < end; i += 16) {
     const __mmask16 mask = mask16(end - i);
     _mm_mask_storeu_epi8(dst + i, mask, encode(_mm512_maskz_loadu_ps(mask, args.src + i)));
   }
