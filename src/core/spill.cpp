@@ -27,6 +27,11 @@ Mapped& mapped() {
   return all;
 }
 
+size_t page_bytes() noexcept {
+  static const auto bytes = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
 /// Whether all of these bytes belong to one mapping; the mutex is held.
 bool is_mapped(uintptr_t from, size_t bytes) {
   auto at = mapped().bytes.upper_bound(from);
@@ -80,7 +85,7 @@ std::shared_ptr<const void> own_file_pages(void* memory, size_t bytes) {
 }
 
 void forget_pages(const void* data, size_t bytes) noexcept {
-  static const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t page = page_bytes();
   const auto from = reinterpret_cast<uintptr_t>(data);
   const uintptr_t begin = (from + page - 1) / page * page, end = (from + bytes) / page * page;
   if (data == nullptr || begin >= end) return;
@@ -108,6 +113,24 @@ Tensor spilled(const Tensor& tensor, size_t above) {
   ::close(file);
   if (memory == MAP_FAILED) return tensor;
   return Tensor::view(tensor.dtype(), tensor.shape(), memory, own_file_pages(memory, tensor.bytes()));
+}
+
+SpillFile::~SpillFile() {
+  if (file_ >= 0) ::close(file_);
+}
+
+Tensor SpillFile::add(DType type, Shape shape, const void* data) {
+  const size_t bytes = Tensor::described(type, shape).bytes(), begin = (end_ + page_bytes() - 1) / page_bytes() * page_bytes();
+  if (failed_ || bytes == 0) return {};
+  if (file_ < 0) file_ = nameless_file();
+  const bool written = file_ >= 0 && ::lseek(file_, static_cast<off_t>(begin), SEEK_SET) >= 0 &&
+                       write_all(file_, static_cast<const std::byte*>(data), bytes);
+  void* memory = written ? ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file_, static_cast<off_t>(begin)) : MAP_FAILED;
+  failed_ = memory == MAP_FAILED;
+  if (failed_) return {};
+  end_ = begin + bytes;
+  forget_pages(data, bytes);
+  return Tensor::view(type, std::move(shape), memory, own_file_pages(memory, bytes));
 }
 
 }  // namespace bitwright

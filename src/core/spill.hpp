@@ -22,4 +22,22 @@ constexpr size_t kSpillAbove = size_t{4} << 20;
 /// and the file can be made; else the tensor itself.
 Tensor spilled(const Tensor& tensor, size_t above = kSpillAbove);
 
+/// One temporary file for many tensors: what cannot stay where it is in a mapped file, because it is not aligned there.
+class SpillFile {
+ public:
+  SpillFile() = default;
+  ~SpillFile();
+  SpillFile(const SpillFile&) = delete;
+  SpillFile& operator=(const SpillFile&) = delete;
+
+  /// These bytes as a tensor that lies in the file, which is made with the first; Tensor() where that cannot be done. What `data`
+  /// is mapped from is forgotten. Not for several threads.
+  Tensor add(DType type, Shape shape, const void* data);
+
+ private:
+  int file_ = -1;
+  bool failed_ = false;
+  size_t end_ = 0;
+};
+
 }  // namespace bitwright

@@ -1,5 +1,7 @@
 #include "runtime/onednn.hpp"
 
+#include "core/spill.hpp"
+
 #ifdef BITWRIGHT_WITH_ONEDNN
 
 extern "C" void omp_set_num_threads(int);
@@ -48,6 +50,7 @@ std::shared_ptr<const dnnl::memory> packed_input(Lowering& lowering, const Node&
     const dnnl::memory source(from, onednn_engine(), const_cast<float*>(values.values<float>().data()));
     dnnl::memory packed(to, onednn_engine());
     execute_alone(dnnl::reorder(source, packed), {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, packed}});
+    forget_pages(values);
     return packed;
   };
   for (int layout = 0;; ++layout) {  // those that earlier plans wanted, then a new one

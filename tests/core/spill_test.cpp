@@ -25,6 +25,29 @@ TEST(Spill, ASpilledTensorHoldsTheSame) {
   EXPECT_TRUE(identical(large, t));
 }
 
+TEST(Spill, ManyTensorsInOneFile) {
+  std::vector<float> numbers(5001);
+  std::iota(numbers.begin(), numbers.end(), 0.0f);
+  std::vector<Tensor> tensors;
+  {
+    SpillFile file;
+    for (int64_t i = 0; i < 3; ++i) tensors.push_back(file.add(DType::f32, {5000}, numbers.data() + i % 2));
+    EXPECT_FALSE(file.add(DType::f32, {0}, numbers.data()).has_data());
+  }
+  for (size_t i = 0; i < 3; ++i) {
+    forget_pages(tensors[i]);
+    EXPECT_TRUE(identical(tensors[i], Tensor::of<float>({5000}, std::span<const float>(numbers).subspan(i % 2, 5000))));
+  }
+}
+
+TEST(Spill, NoFileNoTensor) {
+  ::setenv("TMPDIR", "/there/is/no/such/folder", 1);
+  SpillFile file;
+  EXPECT_FALSE(file.add(DType::u8, {3}, "abc").has_data());
+  ::unsetenv("TMPDIR");
+  EXPECT_FALSE(file.add(DType::u8, {3}, "abc").has_data()) << "asked once";
+}
+
 TEST(Spill, PagesOfAMappedFileComeBack) {
   const std::string path = testing::TempDir() + "bitwright_pages";
   std::ofstream(path) << std::string(100000, 'x');

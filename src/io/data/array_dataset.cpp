@@ -1,8 +1,11 @@
+#include "core/spill.hpp"
 #include "io/data/array_file.hpp"
 #include "io/data/zip.hpp"
 
 namespace bitwright {
 namespace {
+
+constexpr size_t kForgotten = size_t{64} << 10;  // bytes: rows whose pages leave memory once they are read
 
 bool is_label_name(const std::string& name) { return name == "labels" || name == "label" || name == "y"; }
 
@@ -90,9 +93,9 @@ Tensor gather_rows(const Array& array, std::span<const int64_t> records) {
   Tensor out(array.type, shape);
   for (size_t i = 0; i < records.size(); ++i) {
     BW_CHECK(records[i] >= 0 && static_cast<size_t>(records[i]) < rows);
-    if (row_bytes > 0)
-      std::memcpy(out.raw() + i * row_bytes, array.elements.data() + static_cast<size_t>(records[i]) * row_bytes,
-                  row_bytes);
+    const auto row = array.elements.subspan(static_cast<size_t>(records[i]) * row_bytes, row_bytes);
+    if (row_bytes > 0) std::memcpy(out.raw() + i * row_bytes, row.data(), row_bytes);
+    if (row_bytes >= kForgotten) forget_pages(row.data(), row_bytes);
   }
   if (array.type == DType::boolean)
     for (std::byte* at = out.raw(); at != out.raw() + out.bytes(); ++at) *at = std::byte{*at != std::byte{0}};

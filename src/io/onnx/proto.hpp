@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "core/tensor.hpp"
+#include "core/spill.hpp"
 #include "io/onnx/external.hpp"
 #include "io/onnx/protozero.hpp"
 
@@ -66,9 +66,11 @@ struct Source {
   std::shared_ptr<const void> keep;  // keeps the mapped model file alive
   std::shared_ptr<ExternalData> external;
   std::string file;                  // for messages
+  std::shared_ptr<SpillFile> copies = std::make_shared<SpillFile>();  // of large tensors that are not aligned
 };
 
-/// A TensorProto as a Tensor: raw data that is aligned stays mapped, everything else is copied. `name` receives the
+/// A TensorProto as a Tensor: raw data that is aligned stays mapped, everything else is copied, to a file of its own if it is
+/// large: memory that can be forgotten either way. `name` receives the
 /// tensor's name. Error{malformed} when type, dims and data do not fit each other; Error{io} for external data.
 Tensor read_tensor(protozero::pbf_reader message, const Source& source, std::string* name = nullptr);
 /// A SparseTensorProto made dense.

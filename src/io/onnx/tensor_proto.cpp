@@ -84,7 +84,10 @@ int64_t checked_elements(const Parts& p, DType type) {
   }
 }
 
-Tensor from_bytes(const Parts& p, DType type, const std::byte* data, size_t size, std::shared_ptr<const void> keep) {
+constexpr size_t kLarge = size_t{256} << 10;  // bytes: worth pages of a file
+
+Tensor from_bytes(const Parts& p, DType type, const std::byte* data, size_t size, const std::shared_ptr<const void>& keep,
+                  SpillFile& copies) {
   const int64_t elements = checked_elements(p, type);
   const size_t bytes = (static_cast<size_t>(elements) * static_cast<size_t>(bits_of(type)) + 7) / 8;
   if (size != bytes)
@@ -92,7 +95,9 @@ Tensor from_bytes(const Parts& p, DType type, const std::byte* data, size_t size
   const size_t element_bytes = std::max<size_t>(1, static_cast<size_t>(bits_of(type)) / 8);
   const size_t alignment = element_bytes > 8 ? 8 : element_bytes;
   const bool aligned = reinterpret_cast<uintptr_t>(data) % alignment == 0;
-  if (aligned && type != DType::boolean && elements > 0) return Tensor::view(type, p.dims, data, std::move(keep));
+  if (aligned && type != DType::boolean && elements > 0) return Tensor::view(type, p.dims, data, keep);
+  if (bytes >= kLarge && type != DType::boolean)
+    if (Tensor copy = copies.add(type, p.dims, data); copy.has_data()) return copy;
   Tensor tensor(type, p.dims);
   if (bytes > 0) std::memcpy(tensor.raw(), data, bytes);
   if (type == DType::boolean)  // any other byte than 0 or 1 would be undefined as a bool
@@ -108,7 +113,7 @@ Tensor from_external(const Parts& p, DType type, const Source& source) {
     if (e.code() == ErrorCode::io) throw;
     bad(p, e.what());
   }
-  return from_bytes(p, type, found.bytes.data(), found.bytes.size(), found.keep);
+  return from_bytes(p, type, found.bytes.data(), found.bytes.size(), found.keep, *source.copies);
 }
 
 /// Elements given in the typed fields; types of at most 32 bits travel in int32_data, 4-bit types two in each entry.
@@ -177,7 +182,7 @@ Tensor read_tensor(protozero::pbf_reader message, const Source& source, std::str
   const auto type = static_cast<DType>(p.type);
   if (p.location == 1) return from_external(p, type, source);
   if (p.has_raw && type != DType::string)
-    return from_bytes(p, type, reinterpret_cast<const std::byte*>(p.raw.data()), p.raw.size(), source.keep);
+    return from_bytes(p, type, reinterpret_cast<const std::byte*>(p.raw.data()), p.raw.size(), source.keep, *source.copies);
   // A typed field is as long as its data, so nothing is allocated that the file did not pay for.
   return from_typed(p, type);
 }

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "core/mapped_file.hpp"
+#include "core/spill.hpp"
 #include "model_bytes.hpp"
 #include "ops/op.hpp"
 
@@ -53,6 +55,25 @@ TEST(Import, AFieldOfAnotherTypeIsTheFilesFault) {
 }
 
 // y = Clip(x, low, high) as a function; a call may leave `low` out, by an empty name or, at the end, by none.
+// Names of four lengths: in three of the files the large tensor does not lie aligned.
+TEST(Import, LargeTensorsLieAlignedWhereverTheFileHasThem) {
+  using namespace model_bytes;
+  Tensor w(DType::f32, {300, 400});
+  for (size_t i = 0; i < 120000; ++i) w.values<float>()[i] = static_cast<float>(i) / 7;
+  for (const std::string name : {"w", "ww", "www", "wwww"}) {
+    const std::string path = ::testing::TempDir() + "bitwright_aligned.onnx";
+    std::ofstream(path, std::ios::binary) << model(13, node("MatMul", {"x", name}, ""), {1, 300}, tensor(name, w));
+    const Model read = read_onnx(path);
+    for (const auto& [id, value] : read.graph.values()) {
+      if (!value.is_constant()) continue;
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(value.constant.raw()) % 4, 0u);
+      forget_pages(value.constant);
+      EXPECT_TRUE(identical(value.constant, w));
+    }
+    std::filesystem::remove(path);
+  }
+}
+
 TEST(Import, CallsOfFunctionsMayLeaveInputsOut) {
   using namespace model_bytes;
   const std::string clip = field(7, field(1, "a") + field(1, "low") + field(1, "high") + field(2, "b") + field(4, "Clip"));
