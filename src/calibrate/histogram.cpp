@@ -4,11 +4,12 @@
 #include <array>
 #include <cmath>
 
+#include "kernels/bins/bins.hpp"
+
 namespace bitwright {
 namespace {
 
 constexpr int kLeastExponent = -120;
-constexpr size_t kLanes = 16;
 constexpr size_t kChunk = 4096;
 
 int64_t lattice_index(double v, int exponent) { return static_cast<int64_t>(std::floor(std::ldexp(v, -exponent))); }
@@ -21,45 +22,52 @@ int exponent_for(float min, float max) {
   return exponent;
 }
 
-// The truncation is corrected downwards for negative values: SSE2 has no floor.
-void bin_indices(const float* x, int32_t* index, size_t n, float inverse_width, int32_t base) {
-  for (size_t i = 0; i < n; ++i) {
-    const float t = x[i] * inverse_width;
-    const auto truncated = static_cast<int32_t>(t);
-    index[i] = truncated - (t < static_cast<float>(truncated)) - base;
-  }
+// So many tables that equal neighbours (the zeros after a ReLU) do not wait for each other's store.
+constexpr size_t kTables = 4;
+
+void count_indices(const int32_t* index, size_t n, uint32_t* tables) {
+  constexpr auto kTable = static_cast<size_t>(Histogram::kBins);
+  size_t i = 0;
+  for (; i + kTables <= n; i += kTables)
+    for (size_t t = 0; t < kTables; ++t) ++tables[t * kTable + static_cast<size_t>(index[i + t])];
+  for (; i < n; ++i) ++tables[index[i]];
 }
 
-// Two tables, so that equal neighbours (the zeros after a ReLU) do not wait for each other's store.
-void count_indices(const int32_t* index, size_t n, uint64_t* even, uint64_t* odd) {
-  size_t i = 0;
-  for (; i + 1 < n; i += 2) ++even[index[i]], ++odd[index[i + 1]];
-  if (i < n) ++even[index[i]];
+// The best kernels of this machine.
+const BinsRow& kernels() {
+  static const BinsRow& row = select_bins();
+  return row;
+}
+
+// f(indices, how many) for the bins of the values, as many at a time as stay in the first-level cache. Returns how many zeros were
+// left out.
+template <class F>
+uint64_t for_each_index(std::span<const float> values, float inverse_width, int32_t base, F f) {
+  std::array<int32_t, kChunk + kScanLanes> index;
+  uint64_t left_out = 0;
+  for (size_t begin = 0; begin < values.size(); begin += kChunk) {
+    const size_t n = std::min(kChunk, values.size() - begin);
+    const auto made = static_cast<size_t>(kernels().bins(values.data() + begin, static_cast<int64_t>(n), inverse_width, base, index.data()));
+    left_out += n - made;
+    f(index.data(), made);
+  }
+  return left_out;
 }
 
 }  // namespace
 
 Scan scan(std::span<const float> values) {
-  std::array<float, kLanes> low, high, residue{};  // lanes, because a float reduction may not be reordered
-  std::array<uint32_t, kLanes> zeros{};
   Scan result;
-  low.fill(result.min), high.fill(result.max);
-  const auto visit = [&](size_t lane, float v) {
-    low[lane] = v < low[lane] ? v : low[lane];
-    high[lane] = v > high[lane] ? v : high[lane];
-    residue[lane] += v - v;  // 0, or NaN from the first value on that is not finite
-    zeros[lane] += v == 0.0f;
-  };
-  size_t i = 0;
-  for (; i + kLanes <= values.size(); i += kLanes)
-    for (size_t lane = 0; lane < kLanes; ++lane) visit(lane, values[i + lane]);
-  for (; i < values.size(); ++i) visit(0, values[i]);
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    result.min = std::min(result.min, low[lane]);
-    result.max = std::max(result.max, high[lane]);
-    result.zeros += zeros[lane];
-    result.finite = result.finite && residue[lane] == 0.0f;
+  ScanLanes lanes{};
+  std::fill(std::begin(lanes.low), std::end(lanes.low), result.min);
+  std::fill(std::begin(lanes.high), std::end(lanes.high), result.max);
+  kernels().scan(values.data(), std::ssize(values), lanes);
+  for (size_t lane = 0; lane < kScanLanes; ++lane) {
+    result.min = std::min(result.min, lanes.low[lane]);
+    result.max = std::max(result.max, lanes.high[lane]);
+    result.finite = result.finite && lanes.residue[lane] == 0.0f;
   }
+  result.zeros = lanes.zeros;
   return result;
 }
 
@@ -68,14 +76,43 @@ void Histogram::add(std::span<const float> values, const Scan& found) {
   cover(found.min, found.max);
   count_ += values.size();
   zeros_ += found.zeros;
-  const auto inverse_width = static_cast<float>(std::ldexp(1.0, -exponent_));
-  uint64_t* const even = counts_.data();
-  for (size_t begin = 0; begin < values.size(); begin += kChunk) {
-    std::array<int32_t, kChunk> index;
-    const size_t n = std::min(kChunk, values.size() - begin);
-    bin_indices(values.data() + begin, index.data(), n, inverse_width, static_cast<int32_t>(base_));
-    count_indices(index.data(), n, even, even + kBins);
+  constexpr size_t kMost = size_t{1} << 30;  // the tables apart are of 32 bits
+  for (size_t begin = 0; begin < values.size(); begin += kMost) {
+    const auto part = values.subspan(begin, std::min(kMost, values.size() - begin));
+    part.size() < 2 * static_cast<size_t>(kBins) ? count(part) : count_apart(part);
   }
+}
+
+// Of few values, which are not worth tables of their own.
+void Histogram::count(std::span<const float> values) {
+  const uint64_t zeros = for_each_index(values, inverse_width(), static_cast<int32_t>(base_), [&](const int32_t* index, size_t n) {
+    for (size_t i = 0; i < n; ++i) ++counts_[static_cast<size_t>(index[i])];
+  });
+  if (zeros > 0) counts_[static_cast<size_t>(-base_)] += zeros;
+}
+
+// In tables that stay in the caches whatever histogram is filled, and then added to it.
+void Histogram::count_apart(std::span<const float> values) {
+  constexpr auto kTable = static_cast<size_t>(kBins);
+  thread_local std::vector<uint32_t> tables(kTables * kTable);
+  const size_t first = bin_of(min_), last = bin_of(max_);
+  const uint64_t zeros = for_each_index(values, inverse_width(), static_cast<int32_t>(base_),
+                                        [&](const int32_t* index, size_t n) { count_indices(index, n, tables.data()); });
+  if (zeros > 0) counts_[static_cast<size_t>(-base_)] += zeros;
+  for (size_t t = 0; t < kTables; ++t) {
+    uint32_t* table = tables.data() + t * kTable;
+    for (size_t i = first; i <= last; ++i) counts_[i] += table[i];
+    std::fill(table + first, table + last + 1, 0);
+  }
+}
+
+float Histogram::inverse_width() const { return static_cast<float>(std::ldexp(1.0, -exponent_)); }
+size_t Histogram::bin_of(float v) const { return static_cast<size_t>(lattice_index(v, exponent_) - base_); }
+
+void Histogram::clear() {
+  std::fill(counts_.begin(), counts_.end(), 0);
+  min_ = std::numeric_limits<float>::infinity(), max_ = -min_;
+  count_ = 0, zeros_ = 0;
 }
 
 void Histogram::cover(float min, float max) {
@@ -88,13 +125,10 @@ void Histogram::cover(float min, float max) {
 }
 
 void Histogram::relayout(int exponent, int64_t base) {
-  std::vector<uint64_t> moved(2 * kBins);
+  std::vector<uint64_t> moved(kBins);
   const int shift = std::min(exponent - exponent_, 63);
-  for (int64_t i = 0; i < kBins && !counts_.empty(); ++i) {
-    const auto from = static_cast<size_t>(i);
-    const uint64_t n = counts_[from] + counts_[from + kBins];
-    if (n) moved[static_cast<size_t>(((base_ + i) >> shift) - base)] += n;
-  }
+  for (int64_t i = 0; i < kBins && count_ > 0; ++i)
+    if (const uint64_t n = counts_[static_cast<size_t>(i)]; n > 0) moved[static_cast<size_t>(((base_ + i) >> shift) - base)] += n;
   counts_ = std::move(moved);
   exponent_ = exponent, base_ = base;
 }
@@ -104,10 +138,13 @@ void Histogram::merge(const Histogram& other) {
   cover(other.min_, other.max_);
   count_ += other.count_, zeros_ += other.zeros_;
   const int shift = std::min(exponent_ - other.exponent_, 63);
-  for (int64_t i = 0; i < kBins; ++i) {
-    const auto from = static_cast<size_t>(i);
-    const uint64_t n = other.counts_[from] + other.counts_[from + kBins];
-    if (n) counts_[static_cast<size_t>(((other.base_ + i) >> shift) - base_)] += n;
+  const size_t first = other.bin_of(other.min_), last = other.bin_of(other.max_);
+  const auto bin = [&](size_t i) { return static_cast<size_t>(((other.base_ + static_cast<int64_t>(i)) >> shift) - base_); };
+  if (shift == 0) {  // the compiler makes vectors of this
+    uint64_t* to = counts_.data() + bin(first);
+    for (size_t i = first; i <= last; ++i) to[i - first] += other.counts_[i];
+  } else {
+    for (size_t i = first; i <= last; ++i) counts_[bin(i)] += other.counts_[i];
   }
 }
 
@@ -120,7 +157,7 @@ Histogram::Bins Histogram::bins() const {
   const auto offset = static_cast<size_t>(result.first - base_);
   result.counts.resize(n);
   for (size_t i = 0; i < n; ++i)
-    result.counts[i] = static_cast<double>(counts_[offset + i] + counts_[offset + i + kBins]);
+    result.counts[i] = static_cast<double>(counts_[offset + i]);
   return result;
 }
 

@@ -31,6 +31,8 @@ class Histogram {
   void add(std::span<const float> values, const Scan& found);
   /// As if the values of `other` had been added here.
   void merge(const Histogram& other);
+  /// Empty again; the memory stays.
+  void clear();
 
   bool empty() const { return count_ == 0; }
   uint64_t count() const { return count_; }
@@ -61,6 +63,10 @@ class Histogram {
  private:
   void cover(float min, float max);
   void relayout(int exponent, int64_t base);
+  void count(std::span<const float> values);
+  void count_apart(std::span<const float> values);
+  size_t bin_of(float v) const;
+  float inverse_width() const;
 
   int exponent_ = 0;   // bin width 2^exponent_
   int64_t base_ = 0;   // lattice index of bin 0

@@ -6,11 +6,22 @@
 namespace bitwright {
 namespace {
 
-// Small enough that the second pass, over the same values for the histogram, finds them in the first-level cache.
-constexpr size_t kChunk = 4096;
+// The second pass, over the same values for the histogram, finds them in the second-level cache; so many that it is worth
+// to count them apart.
+constexpr size_t kChunk = size_t{1} << 16;
 
-void widen(float& min, float& max, const Scan& found) {
-  min = std::min(min, found.min), max = std::max(max, found.max);
+void widen(float& min, float& max, float by_min, float by_max) { min = std::min(min, by_min), max = std::max(max, by_max); }
+
+// Per channel; all of none is the other.
+void widen(Range& all, const Range& by) {
+  if (by.min.empty()) return;
+  if (all.min.empty()) {
+    all = by;
+    return;
+  }
+  if (all.min.size() != by.min.size())
+    fail(ErrorCode::mismatch, "a batch with ", by.min.size(), " channels follows batches with ", all.min.size());
+  for (size_t i = 0; i < all.min.size(); ++i) widen(all.min[i], all.max[i], by.min[i], by.max[i]);
 }
 
 std::vector<float> finite_of(std::span<const float> values) {
@@ -26,17 +37,14 @@ Scan scan_finite(std::span<const float> values) {
 
 }  // namespace
 
-void Statistics::observe(const Tensor& batch) {
-  if (needs_.channels && batch.elements() > 0) observe_channels(batch);
-  observe(batch.values<float>());
+void Tally::add(const Tensor& part) {
+  if (needs_.channels && part.elements() > 0) add_channels(part);
+  add(part.values<float>());
 }
 
-void Statistics::observe(std::span<const float> batch) {
-  Histogram& histogram = needs_.held_out && batches_ % kHoldOutEvery == kHoldOutEvery - 1 ? held_out_ : fitted_;
-  Scan all;
-  Histogram alone;  // of this batch
-  for (size_t begin = 0; begin < batch.size(); begin += kChunk) {
-    std::span<const float> chunk = batch.subspan(begin, std::min(kChunk, batch.size() - begin));
+void Tally::add(std::span<const float> part) {
+  for (size_t begin = 0; begin < part.size(); begin += kChunk) {
+    std::span<const float> chunk = part.subspan(begin, std::min(kChunk, part.size() - begin));
     Scan found = scan(chunk);
     std::vector<float> kept;
     if (!found.finite) {
@@ -46,11 +54,67 @@ void Statistics::observe(std::span<const float> batch) {
       found = scan(chunk);
     }
     count_ += chunk.size();
-    widen(all.min, all.max, found);
-    if (needs_.histogram) histogram.add(chunk, found);
-    if (needs_.batch_quantile) alone.add(chunk, found);
+    widen(min_, max_, found.min, found.max);
+    if (needs_.histogram || needs_.batch_quantile) histogram_.add(chunk, found);
   }
-  if (all.min <= all.max) end_batch(all.min, all.max, alone);
+}
+
+void Tally::add_channels(const Tensor& part) {
+  const int64_t axis = channel_axis_ < 0 ? channel_axis_ + part.rank() : channel_axis_;
+  if (axis < 0 || axis >= part.rank())
+    fail(ErrorCode::mismatch, "there is no axis ", channel_axis_, " in a batch of shape ", to_string(part.shape()));
+  const auto n = static_cast<size_t>(part.dim(axis));
+  const auto inner = static_cast<size_t>(elements_of(std::span(part.shape()).subspan(static_cast<size_t>(axis) + 1)));
+  Range found;
+  found.min.assign(n, std::numeric_limits<float>::infinity());
+  found.max.assign(n, -std::numeric_limits<float>::infinity());
+  const auto values = part.values<float>();
+  for (size_t run = 0; run * inner < values.size(); ++run) {
+    const Scan one = scan_finite(values.subspan(run * inner, inner));
+    widen(found.min[run % n], found.max[run % n], one.min, one.max);
+  }
+  widen(channels_, found);
+}
+
+void Tally::merge(const Tally& other) {
+  count_ += other.count_, dropped_ += other.dropped_;
+  widen(min_, max_, other.min_, other.max_);
+  histogram_.merge(other.histogram_);
+  widen(channels_, other.channels_);
+}
+
+void Tally::clear() {
+  histogram_.clear();
+  Histogram kept = std::move(histogram_);
+  *this = Tally(needs_, channel_axis_);
+  histogram_ = std::move(kept);
+}
+
+void Statistics::observe(const Tensor& batch) {
+  Tally all = tally();
+  all.add(batch);
+  observe(all);
+}
+
+void Statistics::observe(std::span<const float> batch) {
+  Tally all = tally();
+  all.add(batch);
+  observe(all);
+}
+
+void Statistics::observe(const Tally& batch) {
+  widen(channels_, batch.channels_);
+  count_ += batch.count_, dropped_ += batch.dropped_;
+  if (!(batch.min_ <= batch.max_)) return;
+  if (needs_.histogram) {
+    const bool apart = needs_.held_out && batches_ % kHoldOutEvery == kHoldOutEvery - 1;
+    (apart ? held_out_ : fitted_).merge(batch.histogram_);
+  }
+  low_.add(batch.min_, batches_);
+  high_.add(batch.max_, batches_);
+  if (needs_.batch_quantile) quantile_.add(batch.histogram_.magnitude_quantile(kBatchQuantile), batches_);
+  widen(min_, max_, batch.min_, batch.max_);
+  ++batches_;
 }
 
 void Statistics::Average::add(double x, uint64_t before) {
@@ -68,50 +132,15 @@ void Statistics::Average::merge(const Average& later, uint64_t before, uint64_t 
   }
 }
 
-void Statistics::end_batch(float batch_min, float batch_max, const Histogram& batch) {
-  low_.add(batch_min, batches_);
-  high_.add(batch_max, batches_);
-  if (needs_.batch_quantile) quantile_.add(batch.magnitude_quantile(kBatchQuantile), batches_);
-  min_ = std::min(min_, batch_min), max_ = std::max(max_, batch_max);
-  ++batches_;
-}
-
-void Statistics::observe_channels(const Tensor& batch) {
-  const int64_t axis = channel_axis_ < 0 ? channel_axis_ + batch.rank() : channel_axis_;
-  if (axis < 0 || axis >= batch.rank())
-    fail(ErrorCode::mismatch, "there is no axis ", channel_axis_, " in a batch of shape ", to_string(batch.shape()));
-  const int64_t channels = batch.dim(axis), inner = elements_of(std::span(batch.shape()).subspan(static_cast<size_t>(axis) + 1));
-  const auto n = static_cast<size_t>(channels);
-  if (channels_.min.empty()) {
-    channels_.min.assign(n, std::numeric_limits<float>::infinity());
-    channels_.max.assign(n, -std::numeric_limits<float>::infinity());
-  }
-  if (channels_.min.size() != n)
-    fail(ErrorCode::mismatch, "a batch with ", n, " channels follows batches with ", channels_.min.size());
-  const auto values = batch.values<float>();
-  for (size_t run = 0; run * static_cast<size_t>(inner) < values.size(); ++run) {
-    const auto found = scan_finite(values.subspan(run * static_cast<size_t>(inner), static_cast<size_t>(inner)));
-    widen(channels_.min[run % n], channels_.max[run % n], found);
-  }
-}
-
 void Statistics::merge(const Statistics& later) {
   low_.merge(later.low_, batches_, later.batches_);
   high_.merge(later.high_, batches_, later.batches_);
   quantile_.merge(later.quantile_, batches_, later.batches_);
-  min_ = std::min(min_, later.min_), max_ = std::max(max_, later.max_);
+  widen(min_, max_, later.min_, later.max_);
   count_ += later.count_, dropped_ += later.dropped_, batches_ += later.batches_;
   fitted_.merge(later.fitted_);
   held_out_.merge(later.held_out_);
-  if (channels_.min.empty()) {
-    channels_ = later.channels_;
-  } else if (!later.channels_.min.empty()) {
-    BW_CHECK(channels_.min.size() == later.channels_.min.size());
-    for (size_t i = 0; i < channels_.min.size(); ++i) {
-      channels_.min[i] = std::min(channels_.min[i], later.channels_.min[i]);
-      channels_.max[i] = std::max(channels_.max[i], later.channels_.max[i]);
-    }
-  }
+  widen(channels_, later.channels_);
 }
 
 Histogram Statistics::histogram() const {

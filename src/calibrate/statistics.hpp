@@ -26,6 +26,30 @@ struct Range {
   std::vector<float> min, max;
 };
 
+/// What is seen of one batch. Its parts may be counted apart, on several threads, and put together in any order.
+class Tally {
+ public:
+  explicit Tally(Needs needs = {}, int channel_axis = 1) : needs_(needs), channel_axis_(channel_axis) {}
+
+  /// f32, any shape. Throws Error{mismatch} when the number of channels changes.
+  void add(const Tensor& part);
+  void add(std::span<const float> part);
+  void merge(const Tally& other);
+  /// For the next batch.
+  void clear();
+
+ private:
+  friend class Statistics;
+  void add_channels(const Tensor& part);
+
+  Needs needs_;
+  int channel_axis_;
+  uint64_t count_ = 0, dropped_ = 0;
+  float min_ = std::numeric_limits<float>::infinity(), max_ = -std::numeric_limits<float>::infinity();
+  Histogram histogram_;
+  Range channels_;
+};
+
 class Statistics {
  public:
   static constexpr uint64_t kHoldOutEvery = 8;
@@ -39,6 +63,9 @@ class Statistics {
   /// One batch: f32, any shape. Throws Error{mismatch} when the number of channels changes.
   void observe(const Tensor& batch);
   void observe(std::span<const float> batch);
+  void observe(const Tally& batch);
+  /// Empty, for a batch of these statistics.
+  Tally tally() const { return Tally(needs_, channel_axis_); }
   /// As if the batches of `later` had come after ours; which batches are held out may differ.
   void merge(const Statistics& later);
 
@@ -67,9 +94,6 @@ class Statistics {
     void merge(const Average& later, uint64_t before, uint64_t count);
     double weight, value = 0, first = 0;
   };
-
-  void end_batch(float batch_min, float batch_max, const Histogram& batch);
-  void observe_channels(const Tensor& batch);
 
   Needs needs_;
   int channel_axis_;

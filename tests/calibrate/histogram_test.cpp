@@ -149,6 +149,36 @@ TEST(Statistics, DropsWhatIsNotFiniteAndCountsIt) {
   EXPECT_EQ(seen.histogram().count(), 2u);
 }
 
+// Enough values for tables apart, and an outlier in the last part, by which its bins are coarser than those of the first.
+TEST(Statistics, PartsOfABatchInAnyOrderAreTheBatch) {
+  const Needs needs{.moving_average = true, .histogram = true, .held_out = true, .channels = true, .batch_quantile = true};
+  std::vector<float> values = gaussian(4 * 3 * 20000, 12);
+  values.back() = 300;
+  values[70000] = INFINITY;
+  const Tensor batch = Tensor::of<float>({4, 3, 20000}, values);
+  Statistics whole(needs), parts(needs);
+  Tally first = parts.tally(), second = parts.tally();
+  for (int again = 0; again < 9; ++again) {
+    whole.observe(batch);
+    first.clear(), second.clear();
+    for (const int64_t record : {3, 0, 2, 1})
+      (record == 2 ? first : second).add(Tensor::view(DType::f32, {1, 3, 20000}, batch.values<float>().data() + record * 60000));
+    first.merge(second);
+    parts.observe(first);
+  }
+  EXPECT_EQ(whole.count(), parts.count());
+  EXPECT_EQ(whole.dropped(), parts.dropped());
+  EXPECT_EQ(parts.dropped(), 9u);
+  EXPECT_EQ(whole.batches(), parts.batches());
+  EXPECT_EQ(whole.average_max(), parts.average_max());
+  EXPECT_EQ(whole.average_quantile(), parts.average_quantile());
+  EXPECT_EQ(whole.channels().min, parts.channels().min);
+  EXPECT_EQ(whole.channels().max, parts.channels().max);
+  expect_same(whole.fitted(), parts.fitted());
+  expect_same(whole.held_out(), parts.held_out());
+  EXPECT_EQ(parts.held_out().count(), 239999u);
+}
+
 TEST(Statistics, MovingAverageFollowsItsFormulaAndMerges) {
   const std::vector<std::vector<float>> batches = {{-1, 2}, {-3, 1}, {0, 7, 5}, {-2, 2}, {-9, 9}};
   Statistics whole({.moving_average = true}), first({.moving_average = true}), second({.moving_average = true});
