@@ -1,7 +1,7 @@
 // The calibration run: the float network is run over some data, the values that need a grid are watched, and the table is
 // completed: grids of activations, codes of weights, int32 biases. Data stream batch by batch in memory that does not
-// depend on their number. Work is cut into chunks of batches fixed by the data, merged in order: the result is the same
-// for every number of threads.
+// depend on their number. Records of a batch are run a few at a time where that gives the same (apart.hpp); counts do not depend on
+// order, batches are put together in theirs: the result is the same for every number of threads.
 #pragma once
 
 #include <functional>

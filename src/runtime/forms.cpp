@@ -208,7 +208,10 @@ class TapStep : public Step {
 }  // namespace
 
 void Lowering::tap(ValueId value) {
-  if (is_tapped(value)) add(std::make_unique<TapStep>(value, value_floats(value)));
+  if (!is_tapped(value)) return;
+  Form& floats = floats_form(value, Order::plain);
+  const Order order = options_.taps_as_made ? floats.nearest(Order::plain) : Order::plain;
+  add(std::make_unique<TapStep>(value, in_order(floats, order)));
 }
 
 }  // namespace bitwright

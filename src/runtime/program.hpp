@@ -34,6 +34,8 @@ struct CompileOptions {
   Target target = Target::integer;
   /// Values that a Run will hand to its tap; they are computed as values of their own, never fused away.
   std::vector<ValueId> taps;
+  /// A tap sees a value in the order that it was made in, images perhaps as [N, ..., C]: for who looks at no places. No copy then.
+  bool taps_as_made = false;
   Isa isa = isa_cap();
   /// oneDNN for heavy float operators, where it was built in.
   bool onednn = true;
@@ -103,7 +105,8 @@ class Program {
   std::unique_ptr<State> state_;
 };
 
-/// Called after the step that makes a tapped value: its float value (plain layout), valid during the call only.
+/// Called after the step that makes a tapped value: its float value (plain layout unless CompileOptions::taps_as_made), valid
+/// during the call only.
 using Tap = std::function<void(ValueId value, const Tensor& tensor)>;
 
 struct RunOptions {

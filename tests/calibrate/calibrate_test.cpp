@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "calibrate/apart.hpp"
 #include "calibrate/nets.hpp"
 #include "quant/presets.hpp"
 #include "runtime/program.hpp"
@@ -91,6 +92,26 @@ TEST(Calibrate, MinMaxDoesNotDependOnTheCutIntoBatches) {
   const Model whole = calibrate(place(residual_net().model, rules), cut(12), {});
   expect_same(whole, calibrate(place(residual_net().model, rules), cut(1), {}));
   expect_same(whole, calibrate(place(residual_net().model, rules), cut(4), {}));
+}
+
+// Images of which two fit into the caches: a batch of five is run as two, two and one, on one thread or on several.
+TEST(Calibrate, SameTableWhetherABatchIsRunAsAWholeOrInParts) {
+  const auto net = [](int64_t batch) {
+    Net made = residual_net();
+    made.g.value(made.g.inputs[0]).shape = {batch, 3, 256, 300};
+    return made.model;
+  };
+  const Batches batches = {2, [](int64_t i) { return std::vector<Tensor>{random_tensor({5, 3, 256, 300}, static_cast<uint32_t>(i), 0.5f + static_cast<float>(i))}; }};
+  ASSERT_EQ(records_together(net(-1).graph, batches.inputs(0), 5), 2);
+  ASSERT_EQ(records_together(net(5).graph, batches.inputs(0), 5), 5) << "a network for five records takes no two";
+  for (const char* observer : {"auto", "moving_average_minmax", "kth_value"}) {
+    const Rules rules = rules_with(observer);
+    const Model whole = calibrate(place(net(5), rules), batches, {.threads = 1});
+    for (const int threads : {1, 3}) {
+      SCOPED_TRACE(str(observer, " ", threads));
+      expect_same(whole, calibrate(place(net(-1), rules), batches, {.threads = threads}));
+    }
+  }
 }
 
 TEST(Calibrate, IntegerProgramFollowsTheFloatOne) {
