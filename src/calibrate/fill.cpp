@@ -5,6 +5,7 @@
 
 #include "calibrate/calibrate.hpp"
 #include "core/spill.hpp"
+#include "core/threads.hpp"
 
 namespace bitwright {
 namespace {
@@ -32,15 +33,13 @@ class Filler {
   Filler(Placement placement, const std::map<Site, Statistics>& seen, const CalibrateOptions& options,
          CalibrationReport* report)
       : placement_(std::move(placement)), model_(placement_.model), uses_(model_.graph), seen_(seen), options_(options),
-        report_(report) {}
+        report_(report), threads_(options.threads) {}
 
   Model run() {
-    for (const auto& [site, wish] : placement_.wishes)
-      if (site.side == Side::output || wish.fixed_min) choose_range(site, wish);
+    choose_ranges();
     join_groups();
     for (const auto& [site, range] : ranges_) set_activation(site, range);
-    for (const auto& [site, wish] : placement_.wishes)
-      if (!ranges_.count(site)) set_weights(site, wish);
+    set_weights();
     for (auto& [site, entry] : model_.quantization.at)
       if (entry.when == When::derived && entry.chain.empty()) set_bias(site, entry);
     verify(model_);
@@ -48,17 +47,39 @@ class Filler {
   }
 
  private:
-  void choose_range(const Site& site, const Wish& wish) {
-    if (wish.fixed_min) {
-      ranges_[site] = range_of(*wish.fixed_min, *wish.fixed_max);
-      return;
-    }
-    const auto seen = seen_.find(site);
+  using Wished = std::pair<const Site, Wish>;
+
+  /// Of all wishes that are (activations) or are not (weights) known by their range, in order.
+  std::vector<const Wished*> wishes(bool activations) const {
+    std::vector<const Wished*> some;
+    for (const Wished& wished : placement_.wishes)
+      if ((wished.first.side == Side::output || wished.second.fixed_min) == activations) some.push_back(&wished);
+    return some;
+  }
+
+  void choose_ranges() {
+    const auto all = wishes(true);
+    for (const Wished* wished : all) check_seen(*wished);
+    std::vector<Range> chosen(all.size());
+    threads_.run(std::ssize(all), [&](int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      chosen[at] = choose_range(all[at]->first, all[at]->second);
+    });
+    for (size_t i = 0; i < all.size(); ++i) ranges_[all[i]->first] = std::move(chosen[i]);
+  }
+
+  void check_seen(const Wished& wished) const {
+    if (wished.second.fixed_min) return;
+    const auto seen = seen_.find(wished.first);
     BW_CHECK(seen != seen_.end());
     if (seen->second.count() == 0)
-      fail(ErrorCode::numeric, "'", site_name(model_.graph, site), "' had no finite value in the calibration data (",
+      fail(ErrorCode::numeric, "'", site_name(model_.graph, wished.first), "' had no finite value in the calibration data (",
            seen->second.dropped(), " were infinite or NaN)");
-    ranges_[site] = observer_named(wish.observer).range(seen->second, wish.scheme, options_.observer);
+  }
+
+  Range choose_range(const Site& site, const Wish& wish) const {
+    if (wish.fixed_min) return range_of(*wish.fixed_min, *wish.fixed_max);
+    return observer_named(wish.observer).range(seen_.at(site), wish.scheme, options_.observer);
   }
 
   // Places that share a grid get the union of their ranges and the scheme of the first.
@@ -92,22 +113,43 @@ class Filler {
     record(site, wish.observer, range, entry);
   }
 
-  void set_weights(const Site& site, const Wish& wish) {
+  struct Coded {
+    Grid grid;
+    Tensor codes;
+    Range range;
+  };
+
+  void set_weights() {
+    const auto all = wishes(false);
+    std::vector<Coded> coded(all.size());
+    threads_.run(std::ssize(all), [&](int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      coded[at] = code_weights(all[at]->first, all[at]->second);
+    });
+    for (size_t i = 0; i < all.size(); ++i) {
+      const Site& site = all[i]->first;
+      Entry& entry = model_.quantization.at[site];
+      entry.chain = {std::move(coded[i].grid)};
+      entry.codes = std::move(coded[i].codes);
+      record(site, options_.weight_observer, coded[i].range, entry);
+    }
+  }
+
+  Coded code_weights(const Site& site, const Wish& wish) const {
     const Tensor& weights = constant_at(model_.graph, site);
-    Entry& entry = model_.quantization.at[site];
+    Coded made;
     try {
-      entry.chain = {observe_constant(weights, wish.scheme, wish.axis, observer_named(options_.weight_observer),
-                                      options_.observer)};
+      made.grid = observe_constant(weights, wish.scheme, wish.axis, observer_named(options_.weight_observer), options_.observer);
     } catch (const Error& e) {
       throw e.within(site_name(model_.graph, site));
     }
-    make_room_for_bias(site, entry.chain[0]);
-    entry.codes = spilled(quantize(weights, entry.chain[0]));
-    const auto values = weights.values<float>();
-    const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    record(site, options_.weight_observer, range_of(*low, *high), entry);
+    make_room_for_bias(site, made.grid);
+    made.codes = spilled(quantize(weights, made.grid));
+    const Scan found = scan(weights.values<float>());
+    made.range = range_of(found.min, found.max);
     forget_pages(weights);
-    forget_pages(entry.codes);
+    forget_pages(made.codes);
+    return made;
   }
 
   const Entry* derived_bias(const Node& node, size_t& input) const {
@@ -120,7 +162,7 @@ class Filler {
 
   // A channel of (nearly) zero weights has a tiny scale; its bias, on the scale sx * sw, would then overflow int32. Such
   // a channel gets the smallest scale that leaves room.
-  void make_room_for_bias(const Site& site, Grid& grid) {
+  void make_room_for_bias(const Site& site, Grid& grid) const {
     const Node& node = *model_.graph.find_node(site.node);
     size_t input = 0;
     if (!grid.format->is_integer || !derived_bias(node, input)) return;
@@ -191,6 +233,7 @@ class Filler {
   const std::map<Site, Statistics>& seen_;
   const CalibrateOptions& options_;
   CalibrationReport* report_;
+  Threads threads_;
   std::map<Site, Range> ranges_;
 };
 

@@ -14,14 +14,15 @@ Range choose(const Statistics& seen, const Scheme& scheme, const ObserverOptions
   const Statistics fitted = judged_apart ? seen.fitted_part() : seen;
   const ErrorCurve error(judged_apart ? seen.held_out() : seen.fitted());
   const Observer* best = nullptr;
+  Range found = range_of(seen.min(), seen.max());
   double least = std::numeric_limits<double>::infinity();
   for (const Observer* candidate : observers()) {
     if (candidate->range == choose || candidate->needs.channels) continue;
-    const Range range = candidate->range(fitted, scheme, options);
+    Range range = candidate->range(fitted, scheme, options);
     const double e = error(scheme, range.min[0], range.max[0]);
-    if (e < least) least = e, best = candidate;
+    if (e < least) least = e, best = candidate, found = std::move(range);
   }
-  return best ? best->range(seen, scheme, options) : range_of(seen.min(), seen.max());
+  return best && judged_apart ? best->range(seen, scheme, options) : found;
 }
 
 }  // namespace

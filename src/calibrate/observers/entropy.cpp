@@ -2,7 +2,7 @@
 // least Kullback-Leibler divergence from the clipped one. With h_k the count of bin k, P its clipped distribution (what
 // lies beyond i goes to bin i - 1), Q the mean of each of the groups over its occupied bins:
 //   KL = sum P log P - sum P log Q,   sums of h, of h log h and of [h > 0] over a group come from prefix sums,
-// so a limit costs one logarithm per group instead of one per bin.
+// so a limit costs one logarithm per group instead of one per bin, and neighbouring limits share most of their groups.
 //
 // The search begins at 128 bins, fewer need no grouping. They are counted from the first that holds anything: where data lie
 // away from zero, a limit that keeps a single bin has P = Q whatever it cuts off.
@@ -32,18 +32,43 @@ struct Prefix {
   std::vector<double> mass, plogp, occupied;
 };
 
+// log Q within a group of bins, computed once where groups are narrow: hundreds of limits have groups of the same few widths.
+class Levels {
+ public:
+  Levels(const Prefix& prefix, size_t groups) : prefix_(prefix), bins_(prefix.mass.size()) {
+    const size_t widest = bins_ / groups + 1;
+    if (widest <= kMostWidths) known_.assign(bins_ * (widest + 1), kUnknown);
+  }
+  double operator()(size_t begin, size_t end) {
+    if (known_.empty()) return level(begin, end);
+    double& known = known_[(end - begin) * bins_ + begin];
+    if (known == kUnknown) known = level(begin, end);
+    return known;
+  }
+
+ private:
+  static constexpr size_t kMostWidths = 16;
+  static constexpr double kUnknown = std::numeric_limits<double>::infinity();
+  double level(size_t begin, size_t end) const {
+    return std::log((prefix_.mass[end] - prefix_.mass[begin]) / (prefix_.occupied[end] - prefix_.occupied[begin]));
+  }
+
+  const Prefix& prefix_;
+  size_t bins_;
+  std::vector<double> known_;
+};
+
 // KL(P || Q) for the limit at bin i. log of normalised values: log(p / total) = log p - log total.
-double divergence(const std::vector<double>& h, const Prefix& prefix, size_t i, size_t groups) {
+double divergence(const std::vector<double>& h, const Prefix& prefix, Levels& levels, size_t i, size_t groups) {
   const double total = prefix.mass.back(), kept = prefix.mass[i], beyond = total - kept, last = h[i - 1];
   if (kept <= 0) return std::numeric_limits<double>::infinity();
   if (beyond > 0 && last == 0) return std::numeric_limits<double>::infinity();  // P > 0 where Q = 0
   double cross = 0;  // sum over bins of P log Q, unnormalised
-  for (size_t g = 0; g < groups; ++g) {
-    const size_t begin = (g * i + groups - 1) / groups, end = ((g + 1) * i + groups - 1) / groups;
+  for (size_t g = 0, begin = 0; g < groups; ++g) {
+    const size_t end = ((g + 1) * i + groups - 1) / groups;
     const double mass = prefix.mass[end] - prefix.mass[begin];
-    if (mass <= 0) continue;
-    const double level = std::log(mass / (prefix.occupied[end] - prefix.occupied[begin]));
-    cross += level * (mass + (end == i ? beyond : 0));
+    if (mass > 0) cross += levels(begin, end) * (mass + (end == i ? beyond : 0));
+    begin = end;
   }
   const double grown = last + beyond;
   const double own = prefix.plogp[i] - (last > 0 ? last * std::log(last) : 0) + (grown > 0 ? grown * std::log(grown) : 0);
@@ -60,10 +85,11 @@ Range search(const Statistics& seen, const Scheme& scheme, const ObserverOptions
   const auto all = static_cast<size_t>(codes.qmax - codes.qmin + 1);
   const size_t groups = one_sided ? all : (all + 1) / 2;
   const Prefix prefix(h);
+  Levels levels(prefix, groups);
   size_t best_limit = h.size();
   double best = std::numeric_limits<double>::infinity();
   for (size_t i = std::max(first_occupied(h) + kFewestBins, groups); i <= h.size(); ++i)
-    if (const double kl = divergence(h, prefix, i, groups); kl <= best) best = kl, best_limit = i;  // the last of equals
+    if (const double kl = divergence(h, prefix, levels, i, groups); kl <= best) best = kl, best_limit = i;  // the last of equals
   const auto limit = static_cast<float>(amax * (static_cast<double>(best_limit) / options.bins));
   return range_of(std::max(min, -limit), std::min(max, limit));
 }
