@@ -5,6 +5,9 @@
 //     save(small, "resnet20_int8.onnx");
 #pragma once
 
+#include <atomic>
+#include <future>
+
 #include "api/metric.hpp"
 #include "api/recipe.hpp"
 
@@ -72,6 +75,21 @@ Saved save(const Quantized& quantized, const std::string& path);
 
 /// 64 hexadecimal digits. Error{io}.
 std::string file_sha256(const std::string& path);
+/// The same while something else is done: on a thread of its own from here on, or, not `apart`, when it is asked for. What is no
+/// longer wanted is given up.
+class FileHash {
+ public:
+  explicit FileHash(std::string path, bool apart = true);
+  ~FileHash();
+  FileHash(const FileHash&) = delete;
+  FileHash& operator=(const FileHash&) = delete;
+  /// Waits for it; once. Error{io}.
+  std::string get() { return hash_.get(); }
+
+ private:
+  std::atomic<bool> given_up_{false};
+  std::future<std::string> hash_;
+};
 /// What the manifest of a written model says: version, recipe, data, hashes of the files it was made from.
 std::map<std::string, std::string> manifest(const Quantized& quantized);
 

@@ -222,7 +222,29 @@ Saved save(const Model& model, const std::string& path, const SaveOptions& optio
   return saved;
 }
 
-std::string file_sha256(const std::string& path) { return sha256(MappedFile::open(path).bytes); }
+namespace {
+
+std::string hash_of_file(const std::string& path, const std::atomic<bool>& given_up) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  const MappedFile file = MappedFile::open(path);
+  Sha256 hash;
+  for (size_t at = 0; at < file.bytes.size() && !given_up; at += kPiece) {
+    const auto piece = file.bytes.subspan(at, std::min(kPiece, file.bytes.size() - at));
+    hash.add(piece);
+    forget_pages(piece.data(), piece.size());
+  }
+  return hash.text();
+}
+
+}  // namespace
+
+std::string file_sha256(const std::string& path) { return hash_of_file(path, false); }
+
+FileHash::FileHash(std::string path, bool apart)
+    : hash_(std::async(apart ? std::launch::async : std::launch::deferred,
+                       [this, path = std::move(path)] { return hash_of_file(path, given_up_); })) {}
+
+FileHash::~FileHash() { given_up_ = true; }
 
 std::map<std::string, std::string> manifest(const Quantized& quantized) {
   std::map<std::string, std::string> m;

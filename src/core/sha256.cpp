@@ -1,8 +1,7 @@
 #include "core/sha256.hpp"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cstdint>
 #include <cstring>
 
 namespace bitwright {
@@ -43,22 +42,39 @@ void add_block(State& h, const unsigned char* block) {
 
 }  // namespace
 
-std::string sha256(std::span<const std::byte> bytes) {
-  State h = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+void Sha256::add(std::span<const std::byte> bytes) {
   const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
   size_t left = bytes.size();
-  for (; left >= 64; data += 64, left -= 64) add_block(h, data);
+  const size_t begun = bytes_ % 64, missing = std::min(left, (64 - begun) % 64);
+  bytes_ += left;
+  if (missing > 0) {
+    std::memcpy(block_.data() + begun, data, missing);
+    data += missing, left -= missing;
+    if (begun + missing == 64) add_block(state_, block_.data());
+  }
+  for (; left >= 64; data += 64, left -= 64) add_block(state_, data);
+  if (left > 0) std::memcpy(block_.data(), data, left);
+}
+
+std::string Sha256::text() const {
+  State state = state_;
   unsigned char tail[128] = {};
-  if (left > 0) std::memcpy(tail, data, left);
+  const size_t left = bytes_ % 64, blocks = left < 56 ? 1 : 2;
+  std::memcpy(tail, block_.data(), left);
   tail[left] = 0x80;
-  const size_t blocks = left < 56 ? 1 : 2;
-  const uint64_t bits = __builtin_bswap64(static_cast<uint64_t>(bytes.size()) * 8);
+  const uint64_t bits = __builtin_bswap64(bytes_ * 8);
   std::memcpy(tail + blocks * 64 - 8, &bits, 8);
-  for (size_t i = 0; i < blocks; ++i) add_block(h, tail + 64 * i);
+  for (size_t i = 0; i < blocks; ++i) add_block(state, tail + 64 * i);
   std::string text;
-  for (const uint32_t word : h)
+  for (const uint32_t word : state)
     for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[(word >> shift) & 15];
   return text;
+}
+
+std::string sha256(std::span<const std::byte> bytes) {
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.text();
 }
 
 }  // namespace bitwright

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include "core/sha256.hpp"
 
@@ -104,6 +105,23 @@ TEST(Api, Sha256OfKnownTexts) {
   const std::string abc = "abc", long_text(1000, 'a');
   EXPECT_EQ(sha256(std::as_bytes(std::span(abc))), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(sha256(std::as_bytes(std::span(long_text))), "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3");
+}
+
+TEST(Api, Sha256OfPiecesAndOfFiles) {
+  std::string text(3 << 20, '\0');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * i >> 5);
+  const std::string want = sha256(std::as_bytes(std::span(text)));
+  Sha256 hash;
+  for (size_t at = 0, piece = 1; at < text.size(); at += piece, piece = piece * 3 % 1021)
+    hash.add(std::as_bytes(std::span(text)).subspan(at, std::min(piece, text.size() - at)));
+  EXPECT_EQ(hash.text(), want);
+  const std::string path = testing::TempDir() + "bitwright_hashed";
+  std::ofstream(path, std::ios::binary) << text;
+  EXPECT_EQ(file_sha256(path), want);
+  for (const bool apart : {true, false}) EXPECT_EQ(FileHash(path, apart).get(), want);
+  std::filesystem::remove(path);
+  FileHash gone(path);
+  EXPECT_THROW(gone.get(), Error);
 }
 
 TEST(Api, WilsonAndSpearman) {

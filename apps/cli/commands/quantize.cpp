@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "core/utf8.hpp"
 #include "graph/state.hpp"
@@ -111,15 +112,19 @@ void run_quantize(const Args& a, const Context& c) {
   const Recipe recipe = a.to_recipe();
   a.check(recipe);
   if (a.print_recipe) return c.print(c.json ? to_json(to_document(recipe)) + "\n" : to_toml(to_document(recipe)));
+  std::optional<FileHash> model_hash, data_hash;
+  const bool apart = c.threads != 1;
+  if (!a.dry_run && !a.calibrate_only) model_hash.emplace(a.model, apart);
   const Model model = load(a.model);
   if (a.dry_run) return in_model(a.model, [&] { dry_run(a, recipe, model, c); });
   if (!a.calibrate_only) check_writable(a.out);
   std::unique_ptr<Dataset> data;
   if (a.data.given()) data = a.data.open(&recipe.data);
   if (a.calibrate_only) return calibrate_only(a, recipe, model, data.get(), c);
+  if (data && std::filesystem::is_regular_file(a.data.path)) data_hash.emplace(a.data.path, apart);
   Quantized q = in_model(a.model, [&] { return quantize(model, recipe, data.get(), c.sink, c.threads); });
-  q.sources["model"] = file_sha256(a.model);
-  if (data && std::filesystem::is_regular_file(a.data.path)) q.sources["data"] = file_sha256(a.data.path);
+  q.sources["model"] = model_hash->get();
+  if (data_hash) q.sources["data"] = data_hash->get();
   const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
   if (!saved.not_run.empty()) c.sink->note(str(a.out, " was read back but not run: ", saved.not_run));
   for (const std::string& note : saved.notes) c.sink->note(note);
