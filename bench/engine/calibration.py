@@ -12,7 +12,7 @@ import lines as common
 MEANING = ("ResNet-50 from file to file, whole processes in turns: ours with every observer (`--observer auto`), ONNX Runtime's `quantize_static` with its "
            "min-max calibrator, per channel, QDQ. Both read the same pixels; of theirs only the call counts, not the imports. "
            "Memory: the peak resident set.")
-MEANING_NNCF = "The same with 300 images against `nncf.quantize` of the ONNX model with its defaults, and `onnx.save`."
+MEANING_NNCF = ("The same with 300 images against `nncf.quantize` of the ONNX model with its defaults, and `onnx.save`; NNCF in a process of its own.")
 SHARE, MORE_MB = 1 / 3, 150
 
 THEIRS = """
@@ -114,21 +114,11 @@ def onnxruntime(settings, lines):
     lines.attempt("resnet50, 32 images, against ONNX Runtime", required, measure)
 
 
-def nncf_python():
-    """An environment of its own: its packages ask for other versions than the peers'."""
-    made = common.CACHE / "nncf"
-    if not (made / "ready").exists():
-        networks.run(sys.executable, "-m", "venv", made)
-        networks.run(made / "bin/pip", "install", "-q", "--disable-pip-version-check", "nncf", "onnx==1.19.0", "onnxruntime==1.31.1")
-        (made / "ready").touch()
-    return made / "bin/python"
-
-
 def nncf(settings, lines):
     required = "at most a third of the time"
 
     def measure():
-        pairs, command = turns(nncf_python(), NNCF, 300, 1, settings)
+        pairs, command = turns(common.CACHE / "nncf/bin/python", NNCF, 300, 1, settings)  # ./dev made it
         ratio, text = told(pairs)
         lines.add("resnet50, 300 images, against NNCF", required, text, ratio <= SHARE, command)
 

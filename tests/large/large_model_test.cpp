@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "api/api.hpp"
 
@@ -98,6 +99,30 @@ TEST(LargeModel, IsInspectedAndQuantizedInBoundedMemory) {
     EXPECT_LT(quantize.megabytes, 500) << weights;
     fs::remove(out), fs::remove(out + ".data");
   }
+}
+
+/// `records` rows of kWidth floats in [-1, 1] as NumPy writes them.
+void write_rows(const std::string& path, int64_t records) {
+  std::string header = str("{'descr': '<f4', 'fortran_order': False, 'shape': (", records, ", ", kWidth, "), }");
+  header.resize(117, ' ');
+  std::ofstream file(path, std::ios::binary);
+  file << std::string_view("\x93NUMPY\x01\x00\x76\x00", 10) << header << '\n';
+  for (int64_t i = 0; i < records * kWidth; ++i) {
+    const float value = static_cast<float>(i * 7919 % 2001 - 1000) / 1000;
+    file.write(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+}
+
+// Weights are in memory once, in the order that the float kernels read; what they were made from stays in its file.
+TEST(LargeModel, IsCalibratedInTheMemoryOfItsWeightsAndALittleMore) {
+  const Folder folder;
+  const std::string file = folder.file("float.onnx"), out = folder.file("small.onnx"), data = folder.file("rows.npy");
+  const auto megabytes = static_cast<double>(save(chain(4), file).bytes) / (1 << 20);
+  write_rows(data, 32);
+  const Used used = run_program({"quantize", file, "-o", out, "--data", "npy:" + data, "--calibrate", "32", "--observer", "auto", "-q"});
+  std::printf("| quantize, static | %.0f MB of memory, %.1f s | under the %.0f MB of the model and 150 |\n", used.megabytes, used.seconds, megabytes);
+  EXPECT_EQ(used.status, 0);
+  EXPECT_LT(used.megabytes, megabytes + 150);
 }
 
 }  // namespace
