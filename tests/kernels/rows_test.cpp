@@ -10,8 +10,8 @@
 namespace bitwright {
 namespace {
 
-constexpr RowsFunction kFunctions[] = {RowsFunction::softmax, RowsFunction::layer_norm, RowsFunction::gelu, RowsFunction::sigmoid,
-                                       RowsFunction::swish,   RowsFunction::tanh,       RowsFunction::add};
+constexpr RowsFunction kFunctions[] = {RowsFunction::softmax, RowsFunction::layer_norm, RowsFunction::rms_norm, RowsFunction::gelu,
+                                       RowsFunction::sigmoid, RowsFunction::swish,      RowsFunction::tanh,     RowsFunction::add};
 
 std::vector<float> run(const RowsRow& row, const std::vector<float>& x, int64_t length, const std::vector<float>& scale,
                        const std::vector<float>& bias) {
@@ -54,7 +54,7 @@ TEST(Rows, StridesResidualsAndRangesChangeNoBits) {
     for (const int64_t length : {1, 7, 16, 37, 50}) {
       const auto x = normal(random, kRows * kStride), other = normal(random, kRows * kStride), scale = normal(random, kStride);
       std::vector<float> y(x.size(), -9.0f), summed(x);
-      const bool sums = row.function == RowsFunction::layer_norm || row.function == RowsFunction::add;
+      const bool sums = row.function == RowsFunction::layer_norm || row.function == RowsFunction::rms_norm || row.function == RowsFunction::add;
       for (size_t i = 0; sums && i < x.size(); ++i) summed[i] += other[i];
       float range[2] = {-0.125f, 0};
       RowsArgs args{.src = x.data(), .dst = y.data(), .length = length, .stride = kStride};
@@ -101,18 +101,21 @@ TEST(Rows, ActivationsAreNearTheExactFunctions) {
   }
 }
 
-TEST(Rows, SoftmaxAndLayerNormAreNearTheExactOnes) {
+TEST(Rows, SoftmaxAndNormsAreNearTheExactOnes) {
   Random random(seed());
   for (const int64_t length : {1, 5, 16, 127, 1000}) {
     const auto x = normal(random, length), scale = normal(random, length), bias = normal(random, length);
-    double sum = 0, mean = 0, variance = 0;
+    double sum = 0, mean = 0, variance = 0, squares = 0;
     for (const float v : x) sum += std::exp(static_cast<double>(v)), mean += static_cast<double>(v) / static_cast<double>(length);
     for (const float v : x) variance += std::pow(static_cast<double>(v) - mean, 2) / static_cast<double>(length);
+    for (const float v : x) squares += std::pow(static_cast<double>(v), 2) / static_cast<double>(length);
+    const auto rms = run(select_rows(RowsFunction::rms_norm), x, length, scale, {});
     const auto soft = run(select_rows(RowsFunction::softmax), x, length, scale, bias);
     const auto norm = run(select_rows(RowsFunction::layer_norm), x, length, scale, bias);
     for (size_t i = 0; i < x.size(); ++i) {
       const auto v = static_cast<double>(x[i]);
       EXPECT_NEAR(static_cast<double>(soft[i]), std::exp(v) / sum, 1e-6);
+      EXPECT_NEAR(static_cast<double>(rms[i]), v / std::sqrt(squares + 1e-5) * static_cast<double>(scale[i]), 3e-5);
       EXPECT_NEAR(static_cast<double>(norm[i]), (v - mean) / std::sqrt(variance + 1e-5) * static_cast<double>(scale[i]) +
                                                     static_cast<double>(bias[i]), 3e-5);
     }

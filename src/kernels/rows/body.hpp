@@ -47,14 +47,8 @@ BW_INLINE void softmax_row(const float* src, float* dst, int64_t length) {
   map([factor](F x) BW_INLINE_LAMBDA { return x * factor; }, dst, dst, length);
 }
 
-}  // namespace
-
-void BW_ROWS_NAME(softmax)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept {
-  const int64_t stride = args.stride ? args.stride : args.length;
-  for (int64_t r = row0; r < row1; ++r) softmax_row(args.src + r * stride, args.dst + r * stride, args.length);
-}
-void BW_ROWS_NAME(layer_norm)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept {
-  const LayerNorm norm{args.scale, args.bias, args.epsilon};
+template <class Norm>
+BW_INLINE void normalize_rows(const Norm& norm, const RowsArgs& args, int64_t row0, int64_t row1) {
   const int64_t stride = args.stride ? args.stride : args.length;
   Range range, unused;
   for (int64_t at = row0 * stride; at < row1 * stride; at += stride) {
@@ -63,6 +57,19 @@ void BW_ROWS_NAME(layer_norm)(const RowsArgs& args, int64_t row0, int64_t row1) 
     norm(src, args.dst + at, args.length, range);
   }
   if (args.range) range.merge_into(args.range);
+}
+
+}  // namespace
+
+void BW_ROWS_NAME(softmax)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept {
+  const int64_t stride = args.stride ? args.stride : args.length;
+  for (int64_t r = row0; r < row1; ++r) softmax_row(args.src + r * stride, args.dst + r * stride, args.length);
+}
+void BW_ROWS_NAME(layer_norm)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept {
+  normalize_rows(LayerNorm{args.scale, args.bias, args.epsilon}, args, row0, row1);
+}
+void BW_ROWS_NAME(rms_norm)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept {
+  normalize_rows(RmsNorm{args.scale, args.epsilon}, args, row0, row1);
 }
 void BW_ROWS_NAME(gelu)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Gelu(), args, row0, row1); }
 void BW_ROWS_NAME(sigmoid)(const RowsArgs& args, int64_t row0, int64_t row1) noexcept { map_rows(Sigmoid(), args, row0, row1); }

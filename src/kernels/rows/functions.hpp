@@ -168,5 +168,21 @@ struct LayerNorm {
   }
 };
 
+struct RmsNorm {
+  const float* scale;  // [length]
+  float epsilon;
+
+  BW_INLINE void operator()(const float* src, float* dst, int64_t length, Range& range) const {
+    const float squares = sum_row([](F x) BW_INLINE_LAMBDA { return x * x; }, src, length, 0.0f);
+    const F factor = splat(1.0f / __builtin_sqrtf(squares / static_cast<float>(length) + epsilon));
+    for (int64_t i = 0; i < length; i += kLanes) {
+      const int64_t left = length - i;
+      const F y = load(src + i, left, 0) * factor * load(scale + i, left, 0);
+      range.see(y);
+      store(dst + i, y, left);
+    }
+  }
+};
+
 }  // namespace
 }  // namespace bitwright

@@ -1,4 +1,4 @@
-// Float functions where transformers spend their float time: softmax and layer normalization of rows, and the activations that
+// Float functions where transformers spend their float time: softmax and normalizations of rows, and the activations that
 // need an exponential. One definition for all instruction sets (body.hpp): vectors of 16 floats, additions, multiplications and
 // divisions in a fixed order, no fused ones, so every machine gives the same bits.
 #pragma once
@@ -14,6 +14,7 @@ namespace bitwright {
 enum class RowsFunction : uint8_t {
   softmax,     // exp(x - max) / sum, relative error below 1e-6 of the row's largest
   layer_norm,  // (x - mean) / sqrt(variance + epsilon) * scale + bias
+  rms_norm,    // x / sqrt(mean(x * x) + epsilon) * scale
   gelu,        // x * Phi(x), absolute error below 1e-6 |x|
   sigmoid,     // 1 / (1 + exp(-x)), relative error below 1e-6
   swish,       // x * sigmoid(x)
@@ -26,10 +27,10 @@ struct RowsArgs {
   float* dst = nullptr;        // may be src
   int64_t length = 0;
   int64_t stride = 0;          // from one row to the next, in src, dst and add; 0: length
-  const float* add = nullptr;  // layer_norm and add: what is added to src before, or null
+  const float* add = nullptr;  // the norms and add: what is added to src before, or null
   float* range = nullptr;      // all but softmax: least and greatest result and 0, NaN left out, merged into range[0] and range[1]; or null
-  const float* scale = nullptr;  // layer_norm: [length]
-  const float* bias = nullptr;   // [length] or null
+  const float* scale = nullptr;  // the norms: [length]
+  const float* bias = nullptr;   // layer_norm: [length] or null
   float epsilon = 0;
 };
 

@@ -1,4 +1,4 @@
-// Softmax, layer normalization and the activations with an exponential, on float32, by our own kernels: the same bits on every
+// Softmax, normalizations of rows and the activations with an exponential, on float32, by our own kernels: the same bits on every
 // instruction set. Activations keep the order in which images lie.
 #include "runtime/rows.hpp"
 
@@ -112,23 +112,27 @@ Reason lower_softmax(Lowering& lowering, const Node& node) {
   return {};
 }
 
-Reason lower_layer_norm(Lowering& lowering, const Node& node) {
+Reason lower_norm(Lowering& lowering, const Node& node, RowsFunction function) {
   if (!is_float(lowering, node)) return "";
   if (std::string why = norm_refuses(lowering, node); !why.empty()) return why;
   std::vector<BufferId> reads = {lowering.floats(node, 0)};
   const std::vector<BufferId> parameters = norm_parameters(lowering, node);
   reads.insert(reads.end(), parameters.begin(), parameters.end());
   const RowsArgs args{.length = lowering.known(node.input(0))->dim(-1), .epsilon = norm_epsilon(node)};
-  add_step(lowering, node, RowsFunction::layer_norm, args, reads, Order::plain);
+  add_step(lowering, node, function, args, reads, Order::plain);
   return {};
 }
+
+Reason lower_layer_norm(Lowering& lowering, const Node& node) { return lower_norm(lowering, node, RowsFunction::layer_norm); }
+Reason lower_rms_norm(Lowering& lowering, const Node& node) { return lower_norm(lowering, node, RowsFunction::rms_norm); }
 
 const LoweringRule kRules[] = {{"Sigmoid", lower_activation, Stage::float_kernels},
                                {"Tanh", lower_activation, Stage::float_kernels},
                                {"Swish", lower_activation, Stage::float_kernels},
                                {"Gelu", lower_activation, Stage::float_kernels},
                                {"Softmax", lower_softmax, Stage::float_kernels},
-                               {"LayerNormalization", lower_layer_norm, Stage::float_kernels}};
+                               {"LayerNormalization", lower_layer_norm, Stage::float_kernels},
+                               {"RMSNormalization", lower_rms_norm, Stage::float_kernels}};
 
 }  // namespace
 
