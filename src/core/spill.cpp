@@ -93,6 +93,20 @@ void forget_pages(const void* data, size_t bytes) noexcept {
   if (is_mapped(from, bytes)) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+void forget_files(std::span<const void* const> data) noexcept {
+  const std::lock_guard lock(mapped().mutex);
+  const auto& all = mapped().bytes;
+  uintptr_t last = 0;  // neighbours in a list mostly lie in one file
+  for (const void* p : data) {
+    auto at = all.upper_bound(reinterpret_cast<uintptr_t>(p));
+    if (at == all.begin()) continue;
+    --at;
+    if (reinterpret_cast<uintptr_t>(p) >= at->first + at->second || at->first == last) continue;
+    last = at->first;
+    ::madvise(reinterpret_cast<void*>(last), at->second, MADV_DONTNEED);
+  }
+}
+
 void give_back_freed_memory() noexcept {
 #if defined(__GLIBC__)
   ::malloc_trim(0);

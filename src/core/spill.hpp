@@ -13,6 +13,9 @@ inline void forget_pages(const Tensor& tensor) noexcept {
   if (tensor.dtype() != DType::string) forget_pages(tensor.raw(), tensor.bytes());
 }
 
+/// The same for all pages of every file that some of these bytes come from.
+void forget_files(std::span<const void* const> data) noexcept;
+
 /// Freed memory that the allocator keeps between blocks still in use goes back to the system, where it can be asked for that.
 void give_back_freed_memory() noexcept;
 

@@ -101,7 +101,7 @@ void lift(Rewriter& r, const Node& node, const std::map<std::string, std::string
   for (size_t part = 0; part < 2; ++part) {
     apply_note(metadata, node.name, part, *parts[part]);
     const ReadWeights& w = *parts[part];
-    inputs[kWeight + part] = r.add_constant(str(node.name, "_", kParts[part]), dequantize(w.codes, w.grid));
+    inputs[kWeight + part] = r.add_constant(str(node.name, "_", kParts[part]), dequantize_later(w.codes, w.grid));
   }
   Node& lstm = r.add("LSTM", inputs, node.outputs, node.name);
   lstm.attributes = node.attributes;

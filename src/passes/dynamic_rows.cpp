@@ -133,7 +133,7 @@ bool lift_product(Rewriter& r, const Metadata& metadata, const Node& last, const
   const std::string w_name = name_of_real(r.graph().value(match->codes).name);
   GroupId tied = 0;
   apply_note(metadata, w_name + "_DequantizeLinear", match->grid, &codes, tied);
-  const ValueId w = r.add_constant(w_name, dequantize(codes, match->grid));
+  const ValueId w = r.add_constant(w_name, dequantize_later(codes, match->grid));
   r.erase(last.id);
   r.erase(integer);
   Node& made = r.add("MatMul", {match->x, w}, {y}, name);

@@ -230,7 +230,7 @@ class PairFolder {
     Tensor values = *r_.graph().constant(source_of(read.value)->root), codes;
     for (const Grid& grid : chain) {
       codes = quantize(values, grid);
-      values = dequantize(codes, grid);
+      values = dequantize_later(codes, grid);
     }
     const ValueId id = r_.add_constant(r_.graph().value(read.value).name, values);
     r_.set_input(node, read.use.index, id);

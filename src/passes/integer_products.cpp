@@ -246,7 +246,7 @@ void lift_integer(Rewriter& r, const Node& given, const Metadata& metadata, Fold
   const std::string name = name_of_real(r.graph().value(match->codes).name);
   GroupId tied = 0;
   apply_note(metadata, name + "_DequantizeLinear", *grid, &codes, tied);
-  const ValueId w = r.add_constant(name, dequantize(codes, *grid));
+  const ValueId w = r.add_constant(name, dequantize_later(codes, *grid));
   const ValueId x = match->at_run ? match->x : real_of_codes(r, *match);
   Node& made = r.add(conv ? "Conv" : "MatMul", {x, w}, {match->result}, node.name);
   made.attributes = node.attributes;

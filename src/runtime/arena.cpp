@@ -7,11 +7,12 @@
 namespace bitwright {
 namespace {
 
-constexpr int64_t kAlignment = 64;
+constexpr int64_t up(int64_t bytes, int64_t to) { return (bytes + to - 1) / to * to; }
 
-int64_t padded_bytes(const Buffer& buffer) {
-  return (static_cast<int64_t>(buffer.tensor.bytes()) + kAlignment) / kAlignment * kAlignment;
-}
+/// Lines of the cache; what is less than one (a scale, a range) shares it with others.
+int64_t alignment_of(const Buffer& buffer) { return buffer.tensor.bytes() >= 64 ? 64 : 16; }
+
+int64_t padded_bytes(const Buffer& buffer) { return up(static_cast<int64_t>(buffer.tensor.bytes()), alignment_of(buffer)); }
 
 BufferId root_of(const Plan& plan, BufferId id) {
   const BufferId root = plan.buffers[static_cast<size_t>(id)].root;
@@ -64,7 +65,7 @@ int64_t place(const std::vector<Buffer*>& order) {
     int64_t offset = 0;
     for (const Buffer* other : rivals) {
       if (offset + padded_bytes(*buffer) <= other->offset) break;
-      offset = std::max(offset, other->offset + padded_bytes(*other));
+      offset = std::max(offset, up(other->offset + padded_bytes(*other), alignment_of(*buffer)));
     }
     buffer->offset = offset;
     placed.push_back(buffer);
@@ -120,6 +121,28 @@ void place_buffers(Plan& plan) {
     take();
   }
   place(best);
+}
+
+std::vector<int64_t> place_scratch(const Plan& plan, int64_t workers, int64_t& bytes) {
+  std::vector<int64_t> at;
+  std::vector<std::pair<int64_t, int64_t>> taken;
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    const auto step = static_cast<int32_t>(s);
+    const int64_t needed = workers * scratch_stride(*plan.steps[s]);
+    taken.clear();
+    if (needed > 0)
+      for (const Buffer& b : plan.buffers)
+        if (b.kind == Buffer::arena && b.first <= step && step <= b.last) taken.emplace_back(b.offset, b.offset + padded_bytes(b));
+    std::sort(taken.begin(), taken.end());
+    int64_t offset = 0;
+    for (const auto& [begin, end] : taken) {
+      if (offset + needed <= begin) break;
+      offset = std::max(offset, up(end, 64));
+    }
+    at.push_back(offset);
+    bytes = std::max(bytes, offset + needed);
+  }
+  return at;
 }
 
 BufferId Plan::add_buffer(Buffer::Kind kind, Tensor tensor) {

@@ -31,7 +31,7 @@ std::vector<int64_t> gates_of_parts(const Node& node, int64_t gates) {
 CellProduct make_product(const CellCodes& w, int64_t direction, int64_t first, int64_t n, Isa isa) {
   const int64_t k = w.codes.dim(2);
   const WeightCodes codes{w.codes, (direction * w.codes.dim(1) + first) * k, 1, k, {}, {}};
-  CellProduct p{{codes, k, n, kDynamicCodes, DType::u8, DType::f32, isa}, {}};
+  CellProduct p{{codes, k, n, kDynamicCodes, DType::u8, DType::f32, {isa, {}}}, {}};
   for (int64_t c = 0; c < n; ++c) p.scale.push_back(w.scale(direction, first + c));
   p.scale.resize(p.scale.size() + 64);
   return p;
@@ -63,6 +63,14 @@ void DynamicProducts::recurrent(int64_t direction, int64_t first, int64_t count,
   sums.resize(static_cast<size_t>(count * hidden));
   product.weights.row().kernel(product.args(quantized(*this, h, 1, hidden), 1, sums.data()), 0, 1);
   for (size_t i = 0; i < sums.size(); ++i) y[i] += sums[i];
+}
+
+void DynamicProducts::keep_in(KeptMemory& memory) {
+  for (auto* products : {&input_products, &recurrent_products})
+    for (CellProduct& product : *products) {
+      product.weights.keep_in(memory);
+      product.weights.forget_reach();
+    }
 }
 
 void DynamicProducts::to_codes(const float* x, int64_t rows, int64_t length, uint8_t* codes, float* scale, int32_t* zero) const {

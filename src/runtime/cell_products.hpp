@@ -36,6 +36,7 @@ class DynamicProducts : public CellProducts {
 
   void input(int64_t direction, const float* x, int64_t rows, float* y) const override;
   void recurrent(int64_t direction, int64_t first, int64_t count, const float* h, float* y) const override;
+  void keep_in(KeptMemory& memory);
   /// A range for each of `rows` rows of x.
   void to_codes(const float* x, int64_t rows, int64_t length, uint8_t* codes, float* scale, int32_t* zero) const;
 };

@@ -16,6 +16,12 @@ ConvGeometry conv_geometry(const Node& node, const Tensor& x, const Tensor& w, c
           .pad_left = v.pad[2]}, {}};
 }
 
+std::string conv_problem(const ConvShape& s, bool transposed, DType out_type) {
+  return str(transposed ? "transposed " : "", "convolution ", s.n, "x", s.h, "x", s.w, "x", s.c, " -> ", s.oh, "x", s.ow, "x", s.oc, ", kernel ",
+             s.kh, "x", s.kw, ", stride ", s.stride_h, "x", s.stride_w, ", dilation ", s.dilation_h, "x", s.dilation_w, ", groups ", s.groups,
+             " to ", name_of(out_type));
+}
+
 Tensor conv_weights_last(const Tensor& w, const ConvShape& s, bool transposed) {
   const int64_t inner = s.c / s.groups, outer = s.oc / s.groups, taps = s.kh * s.kw;
   if (!transposed && (taps == 1 || inner == 1)) return w.reshaped({s.oc, s.kh, s.kw, inner});
@@ -37,17 +43,19 @@ Tensor conv_weights_last(const Tensor& w, const ConvShape& s, bool transposed) {
   return result;
 }
 
-ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transposed, SrcCodes src, DType out_type, Isa isa) {
+ConvWeights::ConvWeights(const Linear& linear, const ConvShape& s, bool transposed, SrcCodes src, DType out_type, const KernelWish& wish) {
   const Tensor codes = conv_weights_last(linear.weights, s, transposed);
   const int64_t k = s.kh * s.kw * (s.c / s.groups);
   reach_ = reach_of({codes, 0, 1, k, linear.weight_zero, linear.bias}, k, s.oc, src);
   const ConvChoice choice = select_conv(
       {.shape = s, .src_type = linear.src.type, .weight_type = codes.dtype(), .out_type = out_type,
-       .weight_zero = linear.has_weight_zero, .transposed = transposed, .fits_int32 = fits_int32(reach_)}, isa);
+       .weight_zero = linear.has_weight_zero, .transposed = transposed, .fits_int32 = fits_int32(reach_)}, wish.isa, wish.name);
   row_ = choice.row;
   refused_ = lines(choice.refused);
+  others_ = choice.others;
   if (row_->packing != ConvPacking::none) {
     packed_ = pack_conv(s, codes.values<int8_t>().data(), linear.bias.empty() ? nullptr : linear.bias.data(), src, transposed);
+    packed_.reach = std::vector<Reach>();
     forget_pages(linear.weights);
     return;
   }
@@ -104,6 +112,7 @@ void describe_convolution(const Node& node, const ConvShape& s, const ConvWeight
   step.info.name = display_name(node);
   step.info.kernel = weights.row().name;
   step.info.integer = true;
+  step.info.others = weights.others();
   step.info.macs = (node.is("ConvTranspose") ? s.n * s.h * s.w : s.rows()) * s.oc * k;
 }
 

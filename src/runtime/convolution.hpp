@@ -14,6 +14,9 @@ struct ConvGeometry {
 /// Of Conv or ConvTranspose; 1-D becomes 2-D with a height of 1.
 ConvGeometry conv_geometry(const Node& node, const Tensor& x, const Tensor& w, const Tensor& y, bool transposed);
 
+/// In the words of StepInfo::problem.
+std::string conv_problem(const ConvShape& shape, bool transposed, DType out_type);
+
 /// ONNX [oc, c/groups, kh, kw] (transposed: [c, oc/groups, kh, kw]) -> [oc, kh, kw, c/groups], i8 or i16.
 Tensor conv_weights_last(const Tensor& w, const ConvShape& shape, bool transposed);
 
@@ -22,12 +25,16 @@ Tensor conv_weights_last(const Tensor& w, const ConvShape& shape, bool transpose
 class ConvWeights {
  public:
   /// Chooses the kernel for activations `src` and results of `out_type`, and packs for it.
-  ConvWeights(const Linear& linear, const ConvShape& shape, bool transposed, SrcCodes src, DType out_type, Isa isa);
+  ConvWeights(const Linear& linear, const ConvShape& shape, bool transposed, SrcCodes src, DType out_type, const KernelWish& wish);
 
   const ConvRow& row() const { return *row_; }
   const std::vector<std::string>& refused() const { return refused_; }
+  const std::vector<std::string>& others() const { return others_; }
   const std::vector<Reach>& reach() const { return reach_; }
   int64_t bytes() const { return static_cast<int64_t>(codes_.bytes() + packed_.bytes.bytes()); }
+  void keep_in(KeptMemory& memory) { packed_.bytes = memory.keep(packed_.bytes); }
+  /// After all that asks for reach().
+  void forget_reach() { reach_ = std::vector<Reach>(); }
   /// Per worker.
   int64_t scratch_bytes(const ConvShape& shape) const { return row_->packing == ConvPacking::none ? 0 : conv_scratch_bytes(shape); }
   /// All pixels of the result. Of `args` the caller fills the source, its type and zero point, and the output.
@@ -39,7 +46,7 @@ class ConvWeights {
   ProductSize size_of(const ConvShape& shape) const;
 
   const ConvRow* row_ = nullptr;
-  std::vector<std::string> refused_;
+  std::vector<std::string> refused_, others_;
   std::vector<Reach> reach_;
   PackedWeights packed_;             // for every kernel but the references,
   Tensor codes_;                     // which read [oc, kh, kw, c / groups]

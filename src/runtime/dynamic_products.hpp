@@ -13,6 +13,10 @@ namespace bitwright {
 struct DynamicWeights {
   MatMulWeights weights;
   std::vector<float> scale, bias;  // with 64 to spare
+  void keep_in(KeptMemory& memory) {
+    weights.keep_in(memory);
+    weights.forget_reach();
+  }
 };
 
 struct DynamicProduct {

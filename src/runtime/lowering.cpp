@@ -66,7 +66,6 @@ void Lowering::run() {
   own_states();
   drop_unread();
   for (const Buffer& buffer : plan_.buffers) plan_.dynamic = plan_.dynamic || buffer.kind == Buffer::made;
-  for (const auto& step : plan_.steps) plan_.scratch_bytes = std::max(plan_.scratch_bytes, (step->scratch_bytes + 63) / 64 * 64);
 }
 
 /// Drops the steps whose results a fused step made needless.
@@ -220,6 +219,12 @@ const Tensor* Lowering::known(ValueId value) const {
 const Tensor* Lowering::constant(ValueId value) const {
   const Tensor* tensor = known(value);
   return tensor && tensor->has_data() ? tensor : nullptr;
+}
+
+KernelWish Lowering::wish(const std::string& problem) const {
+  if (simulated() || !options_.kernels) return {isa(), {}};
+  const auto at = options_.kernels->fastest.find(problem);
+  return {isa(), at == options_.kernels->fastest.end() ? std::string() : at->second};
 }
 
 // ---- the table

@@ -80,6 +80,7 @@ class Lowering {
   const Tensor& described(BufferId buffer) const { return plan_.buffers[static_cast<size_t>(buffer)].tensor; }
   /// What kernels may use.
   Isa isa() const { return simulated() ? Isa::ref : options_.isa; }
+  KernelWish wish(const std::string& problem) const;
 
   // ---- what a rule makes
   BufferId make(DType type, Shape shape);
@@ -101,13 +102,18 @@ class Lowering {
   void define_known(ValueId value, Tensor tensor) { known_[value] = std::move(tensor); }
 
   /// make() once for all plans of the Program, under the node and what the result depends on besides the model (a kernel's
-  /// name, a clamp's limits). A node whose parameters follow from the shapes of the call gets its own.
+  /// name, a clamp's limits). A node whose parameters follow from the shapes of the call gets its own. What is made may have
+  /// keep_in(KeptMemory&), which moves its weights there.
   template <class Make>
   auto shared(const Node& node, const std::string& purpose, Make make) -> std::shared_ptr<const decltype(make())> {
     using T = decltype(make());
     if (!has_stored_parameters(node)) return std::make_shared<const T>(make());
-    std::shared_ptr<const void>& kept = shared_[{node.id, purpose}];
-    if (!kept) kept = std::make_shared<const T>(make());
+    std::shared_ptr<const void>& kept = shared_.made[{node.id, purpose}];
+    if (!kept) {
+      auto made = std::make_shared<T>(make());
+      if constexpr (requires { made->keep_in(shared_.memory); }) made->keep_in(shared_.memory);
+      kept = std::move(made);
+    }
     return std::static_pointer_cast<const T>(kept);
   }
 

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "core/kept_memory.hpp"
 #include "runtime/cut.hpp"
 #include "runtime/program.hpp"
 
@@ -25,14 +26,15 @@ struct Buffer {
 /// What a step sees while it runs.
 class StepContext {
  public:
-  StepContext(std::vector<Tensor>& tensors, Threads& threads, const Tap& tap, std::byte* scratch, int64_t scratch_bytes)
-      : tensors_(tensors), threads_(threads), tap_(tap), scratch_(scratch), scratch_bytes_(scratch_bytes) {}
+  StepContext(std::vector<Tensor>& tensors, Threads& threads, const Tap& tap) : tensors_(tensors), threads_(threads), tap_(tap) {}
+  /// Memory of the step that runs next: `stride` bytes for each worker.
+  void set_scratch(std::byte* scratch, int64_t stride) { scratch_ = scratch, scratch_stride_ = stride; }
 
   Tensor& at(BufferId id) { return tensors_[static_cast<size_t>(id)]; }
   Threads& threads() { return threads_; }
   const Tap& tap() const { return tap_; }
   /// Step::scratch_bytes of memory for chunk-local use by the calling worker.
-  std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_bytes_; }
+  std::byte* scratch(int64_t worker) { return scratch_ + worker * scratch_stride_; }
   /// body(begin, end, scratch) over rows [0, count) in pieces of `grain` rows, whatever the number of threads.
   void rows(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, std::byte*)> body);
   /// The same in even pieces of at least `least` rows, as many as the threads want: for steps that give the same results
@@ -46,8 +48,8 @@ class StepContext {
   std::vector<Tensor>& tensors_;
   Threads& threads_;
   const Tap& tap_;
-  std::byte* scratch_;
-  int64_t scratch_bytes_;
+  std::byte* scratch_ = nullptr;
+  int64_t scratch_stride_ = 0;
 };
 
 class Step {
@@ -73,18 +75,25 @@ class Plan {
   std::vector<std::unique_ptr<Step>> steps;
   std::vector<BufferId> inputs, outputs;  // as the graph's, state included
   int64_t arena_bytes = 0;
-  int64_t scratch_bytes = 0;  // the most a step asks for, per worker
   bool dynamic = false;       // some buffer is `made`
 
   BufferId add_buffer(Buffer::Kind kind, Tensor tensor);
 };
 
 /// What plans of one Program have in common (packed weights, tables), by node and purpose; see Lowering::shared.
-using SharedConstants = std::map<std::pair<NodeId, std::string>, std::shared_ptr<const void>>;
+struct SharedConstants {
+  std::map<std::pair<NodeId, std::string>, std::shared_ptr<const void>> made;
+  KeptMemory memory;  // of the weights among them
+};
 
 /// Gives every arena buffer its offset: largest first, at the lowest place free during its life; what may be computed in place
 /// becomes an alias of its operand. Sets arena_bytes.
 void place_buffers(Plan& plan);
+/// From the scratch of one worker to that of the next.
+inline int64_t scratch_stride(const Step& step) { return (step.scratch_bytes + 63) / 64 * 64; }
+/// Where each step's scratch for so many workers lies: in a part of the arena that holds nothing during the step, or behind the
+/// arena, of which `bytes` then becomes the larger.
+std::vector<int64_t> place_scratch(const Plan& plan, int64_t workers, int64_t& bytes);
 /// The most bytes that are alive at once, which no arena can be smaller than. After place_buffers.
 int64_t largest_live_set(const Plan& plan);
 

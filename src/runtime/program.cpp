@@ -124,6 +124,21 @@ std::vector<Shape> Program::initial_state(std::span<const Shape> shapes) const {
 
 namespace {
 
+/// What packed weights take, or a little less.
+size_t bytes_of_codes(const Quantization& table) {
+  size_t bytes = 0;
+  for (const auto& [site, entry] : table.at) bytes += entry.codes.bytes();
+  return bytes;
+}
+
+/// What a plan reads of the model's files it has copied, most of it at least; the rest comes back when it is read.
+void forget_files(const Model& model) {
+  std::vector<const void*> data;
+  for (const auto& [site, entry] : model.quantization.at)
+    if (!entry.codes.empty()) data.push_back(entry.codes.raw());
+  bitwright::forget_files(data);
+}
+
 /// Input shapes in the graph's order.
 std::vector<Shape> with_state(const Graph& graph, std::span<const Shape> shapes, std::span<const Shape> state) {
   std::vector<Shape> all(graph.inputs.size());
@@ -151,7 +166,9 @@ std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::sp
   const std::lock_guard lock(kept.compiling);
   if (auto found = kept.find(all)) return found;  // made while we waited
   auto plan = std::make_shared<Plan>();
+  if (kept.shared.made.empty()) kept.shared.memory.expect(bytes_of_codes(kept.model.quantization));
   Lowering(kept.model, kept.options, all, *plan, kept.shared).run();
+  kept.shared.memory.trim();
   // A step that makes the next state writes it where the Run keeps it; other outputs (an input passed on) are copied.
   for (const StatePair& pair : graph.state) {
     Buffer& buffer = plan->buffers[static_cast<size_t>(plan->outputs[pair.output])];
@@ -159,6 +176,7 @@ std::shared_ptr<const Plan> Program::plan(std::span<const Shape> shapes, std::sp
   }
   place_buffers(*plan);
   give_back_freed_memory();  // of weights in orders that are not kept
+  forget_files(kept.model);
   kept.keep(std::move(all), plan);
   return plan;
 }

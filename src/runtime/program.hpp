@@ -23,7 +23,7 @@
 
 #include "core/threads.hpp"
 #include "graph/quantization.hpp"
-#include "kernels/isa.hpp"
+#include "runtime/kernel_choices.hpp"
 
 namespace bitwright {
 
@@ -39,6 +39,8 @@ struct CompileOptions {
   Isa isa = isa_cap();
   /// oneDNN for heavy float operators, where it was built in.
   bool onednn = true;
+  /// What was measured; may be null.
+  std::shared_ptr<const KernelChoices> kernels;
 };
 
 /// What a compiled step is, for `inspect` and `bench`.
@@ -51,6 +53,8 @@ struct StepInfo {
   int64_t macs = 0;            // multiply-adds
   int64_t bytes = 0;           // read and written, weights included
   std::vector<std::string> notes;  // refusals of better kernels, certificates
+  std::string problem;               // where kernels can be measured against each other: what is computed, in words,
+  std::vector<std::string> others;   // and the kernels that might do it besides
 };
 
 /// Shapes of one call compiled to a flat list of steps over one arena. Internal; see plan.hpp.

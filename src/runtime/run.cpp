@@ -15,7 +15,8 @@ struct Run::State {
 
   std::shared_ptr<const Plan> plan;
   std::vector<Shape> shapes, state_shapes;
-  Tensor arena, scratch;
+  Tensor arena;
+  std::vector<int64_t> scratch_at;  // in the arena, per step
   std::vector<Tensor> tensors, outputs;
   // Two memories for each state take turns: steps read one and write the other.
   std::vector<Tensor> now, next;
@@ -99,9 +100,9 @@ void Run::reset(std::span<const Tensor> state) {
 void Run::State::adopt(std::vector<Shape> wanted, std::vector<Shape> wanted_state) {
   auto made = program->plan(wanted, wanted_state);
   plan = nullptr;  // until its memory is there: what throws on the way leaves no half plan
-  if (arena.elements() < made->arena_bytes) arena = Tensor(DType::u8, {made->arena_bytes});
-  const int64_t scratch_bytes = made->scratch_bytes * threads.count();
-  if (scratch.elements() < scratch_bytes) scratch = Tensor(DType::u8, {scratch_bytes});
+  int64_t bytes = made->arena_bytes;
+  scratch_at = place_scratch(*made, threads.count(), bytes);
+  if (arena.elements() < bytes) arena = in_huge_pages(DType::u8, {bytes});
   tensors.clear();
   for (const Buffer& buffer : made->buffers) {
     if (buffer.kind == Buffer::arena || buffer.kind == Buffer::alias) {
@@ -162,11 +163,13 @@ const std::vector<Tensor>& Run::operator()(std::span<const Tensor> inputs) {
   if (!s.plan || !have_shapes(inputs, s.shapes) || !have_shapes(s.now, s.state_shapes))
     s.adopt(shapes_of(inputs), shapes_of(s.now));
   s.bind(inputs);
-  StepContext context(s.tensors, s.threads, s.tap, s.scratch.raw(), s.plan->scratch_bytes);
+  StepContext context(s.tensors, s.threads, s.tap);
   using Clock = std::chrono::steady_clock;
   for (size_t i = 0; i < s.plan->steps.size(); ++i) {
     const auto start = s.profiling ? Clock::now() : Clock::time_point();
-    s.plan->steps[i]->run(context);
+    const Step& step = *s.plan->steps[i];
+    context.set_scratch(s.arena.raw() + s.scratch_at[i], scratch_stride(step));
+    step.run(context);
     if (s.profiling)
       s.nanoseconds[i] = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
   }

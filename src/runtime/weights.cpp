@@ -40,17 +40,23 @@ std::vector<std::string> lines(const std::vector<Refusal>& refused) {
   return made;
 }
 
-MatMulWeights::MatMulWeights(const WeightCodes& w, int64_t k, int64_t n, SrcCodes src, DType src_type, DType out_type, Isa isa)
+std::string matmul_problem(int64_t m, int64_t k, int64_t n, DType out_type) {
+  return str("product ", m, "x", k, "x", n, " to ", name_of(out_type));
+}
+
+MatMulWeights::MatMulWeights(const WeightCodes& w, int64_t k, int64_t n, SrcCodes src, DType src_type, DType out_type, const KernelWish& wish)
     : k_(k), n_(n), reach_(reach_of(w, k, n, src)) {
   const bool has_zero = std::any_of(w.zero.begin(), w.zero.end(), [](int32_t z) { return z != 0; });
   const bool fits = fits_int32(reach_);
   const MatMulChoice choice = select_matmul(
-      {.a_type = src_type, .b_type = w.codes.dtype(), .out_type = out_type, .b_zero = has_zero, .fits_int32 = fits}, isa);
+      {.a_type = src_type, .b_type = w.codes.dtype(), .out_type = out_type, .b_zero = has_zero, .fits_int32 = fits}, wish.isa, wish.name);
   row_ = choice.row;
   refused_ = lines(choice.refused);
+  others_ = choice.others;
   if (row_->packed) {
     packed_ = pack_matmul(k, n, w.codes.values<int8_t>().data() + w.first, w.k_stride, w.column_stride,
                           w.bias.empty() ? nullptr : w.bias.data(), src);
+    packed_.reach = std::vector<Reach>();
     forget_pages(w.codes);
     return;
   }

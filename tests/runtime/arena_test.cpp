@@ -24,6 +24,22 @@ void expect_apart(const Plan& plan) {
     }
 }
 
+void expect_scratch_apart(const Plan& plan, int64_t workers) {
+  int64_t bytes = plan.arena_bytes;
+  const std::vector<int64_t> at = place_scratch(plan, workers, bytes);
+  ASSERT_EQ(at.size(), plan.steps.size());
+  for (size_t s = 0; s < at.size(); ++s) {
+    const auto step = static_cast<int32_t>(s);
+    const int64_t end = at[s] + workers * plan.steps[s]->scratch_bytes;
+    EXPECT_EQ(at[s] % 64, 0);
+    EXPECT_LE(end, bytes);
+    for (const Buffer& b : plan.buffers) {
+      if (at[s] == end || b.kind != Buffer::arena || b.first > step || b.last < step) continue;
+      EXPECT_TRUE(end <= b.offset || b.offset + static_cast<int64_t>(b.tensor.bytes()) <= at[s]) << "step " << s;
+    }
+  }
+}
+
 TEST(Arena, BuffersThatLiveTogetherLieApartAndClose) {
   for (uint32_t seed = 1; seed <= 300; ++seed) {
     const RandomNet net(seed);
@@ -31,6 +47,8 @@ TEST(Arena, BuffersThatLiveTogetherLieApartAndClose) {
     SCOPED_TRACE(str("seed ", seed));
     expect_apart(*plan);
     expect_tight(*plan, net.described);
+    expect_scratch_apart(*plan, 1);
+    expect_scratch_apart(*plan, 3);
   }
 }
 

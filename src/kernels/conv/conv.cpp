@@ -1,10 +1,10 @@
 #include "kernels/conv/conv.hpp"
 
+#include "kernels/alternatives.hpp"
 #include "kernels/conv/dense.hpp"
 #include "kernels/conv/depthwise.hpp"
 #include "kernels/conv/transposed.hpp"
 #include "kernels/dot/panel.hpp"
-#include "kernels/select.hpp"
 
 namespace bitwright {
 namespace {
@@ -85,9 +85,9 @@ const std::vector<ConvRow>& conv_kernels() {
   return rows;
 }
 
-ConvChoice select_conv(const ConvProblem& problem, Isa cap) {
+ConvChoice select_conv(const ConvProblem& problem, Isa cap, std::string_view wanted) {
   ConvChoice choice;
-  choice.row = select_row(conv_kernels(), choice.refused, [&](const ConvRow& row) { return refuses(row, problem, cap); });
+  choice.row = select_row(conv_kernels(), wanted, choice.refused, choice.others, [&](const ConvRow& row) { return refuses(row, problem, cap); });
   return choice;
 }
 

@@ -73,11 +73,14 @@ struct ConvProblem {
   bool fits_int32 = true;  // of the final sums: PackedWeights::fits_int32
 };
 
-/// `row` is never null: the reference takes everything. `refused` says why each better kernel was not taken.
+/// `row` is never null: the reference takes everything. `refused` says why each better kernel was not taken, `others` which
+/// ones could have been.
 struct ConvChoice {
   const ConvRow* row = nullptr;
   std::vector<Refusal> refused;
+  std::vector<std::string> others;
 };
-ConvChoice select_conv(const ConvProblem& problem, Isa cap = isa_cap());
+/// `wanted`: the name of the row to take where it may run.
+ConvChoice select_conv(const ConvProblem& problem, Isa cap = isa_cap(), std::string_view wanted = {});
 
 }  // namespace bitwright

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/alternatives.hpp"
 #include "kernels/dot/panel.hpp"
-#include "kernels/select.hpp"
 
 namespace bitwright {
 namespace {
@@ -84,10 +84,10 @@ const std::vector<MatMulRow>& matmul_kernels() {
   return rows;
 }
 
-MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap) {
+MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap, std::string_view wanted) {
   MatMulChoice choice;
   const char* types = dot_refuses(problem.a_type, problem.b_type, problem.out_type, problem.b_zero, problem.fits_int32);
-  choice.row = select_row(matmul_kernels(), choice.refused, [&](const MatMulRow& row) {
+  choice.row = select_row(matmul_kernels(), wanted, choice.refused, choice.others, [&](const MatMulRow& row) {
     const char* why = isa_refuses(row.isa, cap);
     return why == nullptr && row.packed ? types : why;
   });

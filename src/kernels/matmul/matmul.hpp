@@ -60,7 +60,9 @@ struct MatMulProblem {
 struct MatMulChoice {
   const MatMulRow* row = nullptr;  // never null
   std::vector<Refusal> refused;
+  std::vector<std::string> others;  // what else could run
 };
-MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap = isa_cap());
+/// `wanted`: the name of the row to take where it may run.
+MatMulChoice select_matmul(const MatMulProblem& problem, Isa cap = isa_cap(), std::string_view wanted = {});
 
 }  // namespace bitwright

@@ -122,9 +122,16 @@ Requantize RequantizePlan::view() const {
 }
 
 void RequantizePlan::keep_what_is_read() {
-  if (constants.profile != RequantizeProfile::ort) return;
-  if (constants.step != RequantizeStep::f64) m64 = {};
-  ratio = {};
+  // Assigning {} would keep the memory.
+  proof = std::vector<ChannelProof>();
+  m32.shrink_to_fit();
+  if (constants.step != RequantizeStep::f64) m64 = std::vector<double>();
+  if (constants.profile == RequantizeProfile::ort) ratio = std::vector<RequantizeRatio>();
+}
+
+void RequantizePlan::keep_step() {
+  keep_what_is_read();
+  if (constants.step != RequantizeStep::exact) ratio = std::vector<RequantizeRatio>();
 }
 
 ChannelProof prove_requantize(const Requantize& r, int64_t channel, Reach reach) {

@@ -33,8 +33,10 @@ struct RequantizePlan {
   std::string refused;              // why a faster step was not taken, with the first channel and accumulator; or empty
 
   Requantize view() const;
-  /// Frees what neither the step nor the definition of profile `ort` reads.
+  /// Frees what neither the step nor the profile's definition reads.
   void keep_what_is_read();
+  /// Frees what the step does not read: requantize_exact may not be asked any more.
+  void keep_step();
 };
 
 struct RequantizeSpec {

@@ -10,6 +10,7 @@ struct Product {
   ConvWeights weights;
   Leaving leaving;
   std::vector<std::string> notes;  // certificates
+  void keep_in(KeptMemory& memory) { weights.keep_in(memory); }
 };
 
 class ConvStep : public Step {
@@ -39,10 +40,11 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   const ConvGeometry g = conv_geometry(node, x, w, y, transposed);
   if (!g.reason.empty()) return g.reason;
   const ConvShape& s = g.shape;
-  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
+  const std::string problem = conv_problem(s, transposed, linear.out_type());
   const auto product = lowering.shared(node, "convolution " + linear.tail.key(), [&] {
-    Product made{{linear, s, transposed, linear.src_codes(), linear.out_type(), isa}, {}, {}};
+    Product made{{linear, s, transposed, linear.src_codes(), linear.out_type(), lowering.wish(problem)}, {}, {}};
     made.leaving = make_leaving(linear, lowering.table().profile, made.weights.reach(), made.notes);
+    if (!lowering.simulated()) made.weights.forget_reach(), made.leaving.requantize.keep_step();
     return made;
   });
   if (lowering.simulated() && !transposed &&
@@ -54,6 +56,7 @@ Reason lower(Lowering& lowering, const Node& node, bool transposed) {
   step->src = linear.src;
   step->product = product;
   describe_convolution(node, s, product->weights, *step);
+  step->info.problem = problem;
   step->info.name += linear.tail.names;
   step->info.notes.insert(step->info.notes.end(), product->notes.begin(), product->notes.end());
   step->reads = {lowering.codes(node, 0, Order::channels_last)};

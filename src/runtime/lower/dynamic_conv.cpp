@@ -10,6 +10,10 @@ namespace {
 struct Product {
   ConvWeights weights;
   std::vector<float> scale, bias;  // with 64 to spare
+  void keep_in(KeptMemory& memory) {
+    weights.keep_in(memory);
+    weights.forget_reach();
+  }
 };
 
 class DynamicConvStep : public Step {
@@ -45,13 +49,14 @@ Reason lower_dynamic(Lowering& lowering, const Node& node) {
   const bool has_bias = node.input(2) != ValueId::none;
   const Tensor* bias = has_bias ? lowering.constant(node.input(2)) : nullptr;
   if (has_bias && (!bias || bias->elements() != s.oc)) return "its bias is not one constant per output";
-  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
+  const std::string problem = conv_problem(s, false, DType::f32);
   auto step = std::make_unique<DynamicConvStep>();
   step->shape = s;
   step->product = lowering.shared(node, "dynamic convolution", [&] {
-    return Product{{linear, s, false, kDynamicCodes, DType::f32, isa}, with_slack(linear.weight_scale), slack_floats(bias)};
+    return Product{{linear, s, false, kDynamicCodes, DType::f32, lowering.wish(problem)}, with_slack(linear.weight_scale), slack_floats(bias)};
   });
   describe_convolution(node, s, step->product->weights, *step);
+  step->info.problem = problem;
   const RunTimeCodes codes = quantize_at_run(lowering, node, Order::channels_last, false);
   const BufferId out = lowering.make(DType::f32, channels_last_shape(y.shape()));
   step->reads = {codes.codes, codes.scale, codes.zero};

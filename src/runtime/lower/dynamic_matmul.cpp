@@ -111,13 +111,14 @@ std::vector<Chain> products_of(const Lowering& lowering, const Chain& first, boo
   return all;
 }
 
+std::string problem_of(const Chain& chain) { return matmul_problem(chain.shape.m, chain.shape.k, chain.shape.n, DType::f32); }
+
 DynamicProduct make_product(Lowering& lowering, const Chain& chain, DynamicProductsStep& step) {
-  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
   const ProductShape& p = chain.shape;
   DynamicProduct made;
   made.weights = lowering.shared(*chain.product, chain.bias ? "dynamic product, bias" : "dynamic product", [&] {
     return DynamicWeights{{chain.linear.weight_codes(p.trans_b ? 1 : p.n, p.trans_b ? p.k : 1), p.k, p.n, kDynamicCodes, DType::u8,
-                           DType::f32, isa}, with_slack(chain.linear.weight_scale), slack_floats(chain.bias)};
+                           DType::f32, lowering.wish(problem_of(chain))}, with_slack(chain.linear.weight_scale), slack_floats(chain.bias)};
   });
   const auto reads = [&](BufferId id) { return step.reads.push_back(id), id; };
   const auto rows = [&](RowsFunction function) { return select_rows(function, lowering.options().isa).kernel; };
@@ -146,6 +147,7 @@ void describe(const std::vector<Chain>& chains, DynamicProductsStep& step) {
   step.info.kernel = step.products[0].weights->weights.row().name;
   step.info.notes = step.products[0].weights->weights.refused();
   step.info.integer = true;
+  step.info.problem = problem_of(chains[0]), step.info.others = step.products[0].weights->weights.others();
   for (const Chain& chain : chains) {
     step.info.name += (step.info.name.empty() ? "" : ", ") + display_name(*chain.product);
     for (const Node* node : chain.absorbed) step.info.name += " + " + node->op;

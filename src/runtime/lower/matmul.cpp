@@ -9,6 +9,7 @@ struct Product {
   MatMulWeights weights;
   Leaving leaving;
   std::vector<std::string> notes;  // refusals, certificates
+  void keep_in(KeptMemory& memory) { weights.keep_in(memory); }
 };
 
 class MatMulStep : public Step {
@@ -38,12 +39,13 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   const auto read = read_linear(lowering, node, 1, gemm ? 2 : 99, p.axis, n);
   if (const auto* reason = std::get_if<std::string>(&read)) return *reason;
   const Linear& linear = std::get<Linear>(read);
-  const Isa isa = lowering.simulated() ? Isa::ref : lowering.options().isa;
+  const std::string problem = matmul_problem(m, k, n, linear.out_type());
   const auto product = lowering.shared(node, "product " + linear.tail.key(), [&] {
     Product made{{linear.weight_codes(p.trans_b ? 1 : n, p.trans_b ? k : 1), k, n, linear.src_codes(), linear.src.type,
-                  linear.out_type(), isa}, {}, {}};
+                  linear.out_type(), lowering.wish(problem)}, {}, {}};
     made.notes = made.weights.refused();
     made.leaving = make_leaving(linear, lowering.table().profile, made.weights.reach(), made.notes);
+    if (!lowering.simulated()) made.weights.forget_reach(), made.leaving.requantize.keep_step();
     return made;
   });
   if (lowering.simulated() && p.axis >= 0 &&
@@ -60,6 +62,7 @@ Reason lower_product(Lowering& lowering, const Node& node) {
   step->info.name = display_name(node) + linear.tail.names;
   step->info.kernel = product->weights.row().name;
   step->info.integer = true;
+  step->info.problem = problem, step->info.others = product->weights.others();
   step->info.macs = m * n * k;
   step->reads = {lowering.codes(node, 0, Order::plain)};
   const BufferId out = lowering.make(product->leaving.type, y.shape());
