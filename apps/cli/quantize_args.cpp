@@ -77,6 +77,7 @@ void check_output(const QuantizeArgs& a) {
   refuse_idle({{"-o", !a.out.empty(), written},
                {"--opset", a.opset > 0, written},
                {"--style", !a.style.empty(), written},
+               {"--measure-kernels", a.measure_kernels, written},
                {"--all", a.all, written},
                {"--nodes", !a.nodes.empty(), a.calibrate_only ? "" : "belongs to --calibrate-only (what stays float is said by --exclude)"},
                {"--nodes", !a.nodes.empty() && !a.dry_run, a.data.given() ? "" : "needs --data"}});
@@ -99,6 +100,7 @@ void QuantizeArgs::declare(Options& o) {
   o.count("--opset", opset, "of the written file; else the lowest that holds the network");
   o.option("--style", style, "static: of the written file: qdq (float operators between Q and DQ) or qoperator (QLinearConv ...)");
   o.flag("--dry-run", dry_run, "say what would happen, and what it needs in memory and time");
+  o.flag("--measure-kernels", measure_kernels, "time the kernels for each shape and keep the fastest for later runs; what is faster in float here stays float");
   o.flag("--calibrate-only", calibrate_only, "print minimum, maximum, scale and zero point per node, write nothing");
   o.list("--nodes", nodes, "with --calibrate-only: these nodes");
   o.flag("--print-recipe", print_recipe, "print the complete recipe and stop");

@@ -12,7 +12,7 @@ struct QuantizeArgs {
   std::vector<std::string> exclude, operators, nodes, skip_passes;
   int64_t samples = 0, batch = 0, batches = 0, opset = 0;
   double percentile = 0;
-  bool no_fuse = false, float_outputs = false, code_outputs = false, per_row = false, calibrate_only = false, dry_run = false, all = false;
+  bool no_fuse = false, float_outputs = false, code_outputs = false, per_row = false, calibrate_only = false, dry_run = false, measure_kernels = false, all = false;
   bool print_recipe = false;
 
   void declare(Options& options);

@@ -7,6 +7,7 @@
 #include "graph/state.hpp"
 #include "passes/pass.hpp"
 #include "io/onnx/onnx.hpp"
+#include "measured.hpp"
 
 namespace bitwright::cli {
 
@@ -80,7 +81,7 @@ void NetworkArgs::apply(Model& model, Sink* sink) const {
 namespace {
 
 void note_lost_activations(const Loaded& loaded, Sink* sink) {
-  const std::vector<std::string> names = activations_in_ranges(loaded.model);
+  const std::vector<std::string> names = activations_in_ranges(loaded.program->model());
   if (names.empty()) return;
   const std::string more = names.size() > 1 ? str(" and ", names.size() - 1, " more") : std::string();
   report_note(sink, str("warning: ", loaded.path, ": the activation function after ", names[0], more,
@@ -103,13 +104,14 @@ Model RunArgs::fused(Model model) const {
 Loaded load_program(const std::string& path, const std::string& target, const RunArgs& args, Sink* sink) {
   Loaded loaded;
   loaded.path = path;
-  loaded.model = load(path);
-  args.network.apply(loaded.model, sink);
-  loaded.model = in_model(path, [&] { return args.fused(std::move(loaded.model)); });
-  const CompileOptions options{.target = target_named(target, loaded.model)};
-  loaded.program = in_model(path, [&] { return Program::compile(loaded.model, options); });
+  Model model = load(path);
+  args.network.apply(model, sink);
+  model = in_model(path, [&] { return args.fused(std::move(model)); });
+  const CompileOptions options{.target = target_named(target, model), .kernels = known_kernels(sink)};
+  const bool quantized = !model.quantization.empty();
+  loaded.program = in_model(path, [&] { return Program::compile(std::move(model), options); });
   if (options.target == Target::floating) note_lost_activations(loaded, sink);
-  else if (loaded.model.quantization.empty())
+  else if (!quantized)
     report_note(sink, str(path, " is not quantized: the ", name_of(options.target), " target computes it in float"));
   loaded.file_bytes = file_bytes(path);
   return loaded;

@@ -51,10 +51,9 @@ struct RunArgs {
   Model fused(Model model) const;
 };
 
-/// A model and its programs, loaded once.
+/// A network made ready to run, which keeps its model.
 struct Loaded {
   std::string path;
-  Model model;
   std::shared_ptr<const Program> program;
   double file_bytes = 0;
 };

@@ -51,6 +51,7 @@ void describe(A& a, Override& o, const Rules& rules) {
   a.field("match", o.match);
   a.field("op", o.op);
   a.optional_field("quantize", o.quantize);
+  a.field("why", o.why);
   a.field("observer", o.observer);
   describe(a, "activation", o.activation, rules.activation);
   describe(a, "weight", o.weight, rules.weight);

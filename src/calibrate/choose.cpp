@@ -37,7 +37,7 @@ void apply_overrides(const Model& model, const Rules& rules, std::vector<Choice>
       found = true;
       Choice& c = choices[i];
       if (o.quantize) c.allowed = *o.quantize;
-      if (o.quantize && !*o.quantize) c.why = "kept float by an override of the recipe";
+      if (o.quantize && !*o.quantize) c.why = o.why.empty() ? "kept float by an override of the recipe" : o.why;
       if (o.activation) c.activation = *o.activation, c.own_activation = true;
       if (o.weight) c.weight = *o.weight;
       if (!o.observer.empty()) c.observer = o.observer;

@@ -29,6 +29,7 @@ struct Override {
   std::optional<bool> quantize;  // false: keep float
   std::optional<Scheme> activation, weight;
   std::string observer;  // of the node's outputs; empty: the general one
+  std::string why;       // of quantize = false: shown with the decision
 };
 
 /// How the first or last linear operator is treated.

@@ -37,7 +37,7 @@ TEST(Recipe, BothFormsReadBackWhatWasWritten) {
     Recipe r(preset);
     r.samples = 77;
     r.rules.exclude = {"a\"b", "c*"};
-    r.rules.overrides = {{"x*", "Conv", false, {}, r.rules.weight, "mse"}};
+    r.rules.overrides = {{"x*", "Conv", false, {}, r.rules.weight, "mse", "slower"}};
     const std::string toml = to_toml(to_document(r)), json = to_json(to_document(r));
     EXPECT_EQ(to_toml(to_document(recipe_from(parse_toml(toml, "t"), "t"))), toml);
     EXPECT_EQ(to_json(to_document(recipe_from(parse_json(json, "j"), "j"))), json);

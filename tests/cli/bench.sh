@@ -46,5 +46,25 @@ expect 2 "bitwright: --select needs --data" bench int8.onnx --select odd
 expect 2 "bitwright: --bursts takes one MODEL" bench int8.onnx "$cnn" --bursts
 expect 2 "bitwright: --bursts measures whole runs; leave --layers and --trace out" bench int8.onnx --bursts --layers
 expect 1 "bitwright: none/trace.json: cannot be written: No such file or directory" bench int8.onnx --trace none/trace.json
+
+# Kernels are measured once and kept; whatever the file holds then, the network runs
+"$program" bench int8.onnx --measure-kernels --seconds 0 >out.txt 2>err.txt || complain "--measure-kernels: $(cat err.txt)"
+grep -qE 'measured [0-9]+ shapes; 0 were known' err.txt || complain "--measure-kernels: $(cat err.txt)"
+for kept in cache/bitwright/kernels-*.json; do
+  [ -f "$kept" ] || continue  # a processor with one kernel for each shape
+  "$program" bench int8.onnx --measure-kernels --seconds 0 >out.txt 2>err.txt || complain "--measure-kernels again: $(cat err.txt)"
+  grep -q 'measured 0 shapes' err.txt || complain "measured again: $(cat err.txt)"
+  echo '{"version": 1, "kern' >"$kept"
+  "$program" bench int8.onnx --seconds 0 >out.txt 2>err.txt || complain "a damaged cache: $(cat err.txt)"
+  [ "$(grep -c 'measured kernels are not used: ' err.txt)" = 1 ] || complain "a damaged cache: $(cat err.txt)"
+done
+rm -rf cache
+# What a layer is kept float for stands in the file
+printf "version = 1\n[[override]]\nmatch = 'conv2'\nquantize = false\nwhy = 'measured: integers take 2 us'\n" >recipe.toml
+"$program" quantize "$cnn" -o kept.onnx --recipe recipe.toml --data good-images-idx3-ubyte --calibrate 4 >out.txt 2>err.txt || complain "quantize: $(cat err.txt)"
+grep -qF '1 x Conv: measured: integers take 2 us (conv2)' out.txt || complain "quantize says nothing of conv2: $(cat out.txt)"
+shows '; float: measured: integers take 2 us' inspect kept.onnx
+rm kept.onnx recipe.toml
+expect 2 "bitwright: --bursts compiles once; measure the kernels in a run of bench before" bench int8.onnx --bursts --measure-kernels
 leaves good-images-idx3-ubyte good-labels-idx1-ubyte int8.onnx bench.json trace.json bursts.txt
 exit $failed

@@ -8,6 +8,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 mlp=$source/examples/models/fashion_mlp.onnx cnn=$source/examples/models/fashion_cnn.onnx
 failed=0
+export XDG_CACHE_HOME=$work/cache  # of measured kernels: not what this machine measured once
 export PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}allocator_may_return_null=1"  # absurd sizes are ours to refuse
 

@@ -3,6 +3,7 @@
 
 #include "core/mapped_file.hpp"
 #include "layers.hpp"
+#include "measured.hpp"
 #include "shared.hpp"
 
 namespace bitwright::cli {
@@ -13,7 +14,7 @@ struct Args {
   std::string target = "auto", trace;
   int64_t batch = 1, length = 0;
   double seconds = 1;
-  bool layers = false, bursts = false;
+  bool layers = false, bursts = false, measure_kernels = false;
   RunArgs run;
   DataArgs data;
 };
@@ -63,10 +64,14 @@ Sample sample_for(const Args& args, const Program& program) {
 }
 
 Benched bench(const std::string& path, const Args& args, const Context& c) {
-  const Loaded loaded = load_program(path, args.target, args.run, c.sink);
+  Loaded loaded = load_program(path, args.target, args.run, c.sink);
   return in_model(path, [&] {
     Benched b{path, std::string(name_of(loaded.program->options().target)), {}, {}, {}, {}, {}};
     const Sample sample = sample_for(args, *loaded.program);
+    if (args.measure_kernels) {
+      const Model& model = loaded.program->model();
+      loaded.program = Program::compile(model, with_measured_kernels(model, loaded.program->options(), sample, c));
+    }
     b.cost = cost_of(*loaded.program, sample);
     b.compile_ms = compile_ms(loaded.program->model(), loaded.program->options(), sample);
     b.machine = measure_machine(*loaded.program, sample, c.threads);
@@ -79,6 +84,7 @@ Benched bench(const std::string& path, const Args& args, const Context& c) {
 /// For comparisons with other programs, in turns: each line on standard input, seconds, is answered by a line.
 void run_bursts(const Args& args, const Context& c) {
   if (args.models.size() != 1) fail(ErrorCode::usage, "--bursts takes one MODEL");
+  if (args.measure_kernels) fail(ErrorCode::usage, "--bursts compiles once; measure the kernels in a run of bench before");
   if (args.layers || !args.trace.empty()) fail(ErrorCode::usage, "--bursts measures whole runs; leave --layers and --trace out");
   const std::string& path = args.models[0];
   const Loaded loaded = load_program(path, args.target, args.run, c.sink);
@@ -135,6 +141,7 @@ Action declare(Options& o) {
   args->run.declare(o);
   o.flag("--layers", args->layers, "every step, too: its time, its share of this machine's measured peak, what bounds it");
   o.option("--trace", args->trace, "write every step as Chrome's and Perfetto's trace (JSON) to this file");
+  o.flag("--measure-kernels", args->measure_kernels, "time the kernels that can compute each shape; the fastest are kept for this and later runs");
   o.flag("--bursts", args->bursts, "measure once for each line of standard input, SECONDS: to compare in turns");
   return [args](const Context& c) { run_bench(*args, c); };
 }

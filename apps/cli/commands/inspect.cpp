@@ -125,12 +125,36 @@ void check_nodes(const Args& args, const std::vector<ModuleLine>& lines) {
   }
 }
 
+// Layers that were measured faster in float when the file was made, and how much; of its recipe, which may be anything.
+std::map<std::string, std::string> kept_float(const Model& model) {
+  std::map<std::string, std::string> why;
+  const auto recipe = model.info.metadata.find("bitwright.recipe");
+  if (recipe == model.info.metadata.end()) return why;
+  const auto text = [](const Document& table, std::string_view key) {
+    const Document* found = table.find(key);
+    const auto* value = found ? std::get_if<std::string>(&found->value) : nullptr;
+    return value ? *value : std::string();
+  };
+  try {
+    const Document document = parse_json(recipe->second, "recipe");
+    const Document* overrides = document.find("override");
+    const auto* list = overrides ? std::get_if<DocumentList>(&overrides->value) : nullptr;
+    for (const Document& item : list ? *list : DocumentList())
+      if (!text(item, "why").empty()) why[text(item, "match")] = text(item, "why");
+  } catch (const Error&) {
+  }
+  return why;
+}
+
 void run_inspect(const Args& args, const Context& c) {
   if (!args.target.empty() && !args.steps) fail(ErrorCode::usage, "--target belongs to --steps");
   Model model = load(args.model);
   args.run.network.apply(model, nullptr);
   for (const std::string& note : model.info.notes) c.sink->note(note);
-  const std::vector<ModuleLine> lines = module_lines(model);
+  std::vector<ModuleLine> lines = module_lines(model);
+  for (const auto& [name, why] : kept_float(model))
+    for (ModuleLine& line : lines)
+      if (line.name == name) line.text += "; float: " + why;
   check_nodes(args, lines);
   const auto steps = [&] { return in_model(args.model, [&] { return steps_of(args.run.fused(model), args.target.empty() ? "auto" : args.target); }); };
   if (c.json) {

@@ -4,6 +4,7 @@
 
 #include "core/utf8.hpp"
 #include "graph/state.hpp"
+#include "measured.hpp"
 #include "needs.hpp"
 #include "quantize_args.hpp"
 
@@ -11,6 +12,8 @@ namespace bitwright::cli {
 namespace {
 
 using Args = QuantizeArgs;
+
+constexpr double kSecondsPerLayer = 0.1;
 
 std::string ranges_table(const std::vector<SiteRange>& ranges) {
   TextTable table({"node", ">min", ">max", ">scale", ">zero point", ">scales", "observer", ">values"});
@@ -108,6 +111,20 @@ void calibrate_only(const Args& a, const Recipe& recipe, const Model& model, con
   else c.print(ranges_table(ranges));
 }
 
+/// What is measured is said and kept: kernels for later runs, layers that stay float in the recipe.
+Quantized measured(const Args& a, const Model& model, Quantized q, const Dataset* data, const Context& c) {
+  const auto program = Program::compile(q.model);
+  const Sample sample = data ? sample_of(*program, *data) : sample_of(*program);
+  const CompileOptions options = with_measured_kernels(q.model, {}, sample, c);
+  const std::vector<SlowLayer> slow = slow_in_integers(q.model, options, sample.shapes(), step_clock(sample, c.threads, kSecondsPerLayer));
+  if (slow.empty()) return q;
+  const Recipe recipe = keeping_float(q.recipe, slow);
+  for (const SlowLayer& layer : slow)
+    report_note(c.sink, str("'", layer.name, "' stays float: ", fixed(layer.float_us, 1), " us with its conversions, ",
+                            fixed(layer.integer_us, 1), " in integers"));
+  return in_model(a.model, [&] { return quantize(model, recipe, data, c.sink, c.threads); });
+}
+
 void run_quantize(const Args& a, const Context& c) {
   const Recipe recipe = a.to_recipe();
   a.check(recipe);
@@ -123,6 +140,7 @@ void run_quantize(const Args& a, const Context& c) {
   if (a.calibrate_only) return calibrate_only(a, recipe, model, data.get(), c);
   if (data && std::filesystem::is_regular_file(a.data.path)) data_hash.emplace(a.data.path, apart);
   Quantized q = in_model(a.model, [&] { return quantize(model, recipe, data.get(), c.sink, c.threads); });
+  if (a.measure_kernels) q = measured(a, model, std::move(q), data.get(), c);
   q.sources["model"] = model_hash->get();
   if (data_hash) q.sources["data"] = data_hash->get();
   const Saved saved = in_model(a.model, [&] { return save(q, a.out); });
