@@ -92,6 +92,16 @@ TEST(Apart, WhatMixesRecordsIsRunAsAWhole) {
   EXPECT_EQ(together(times_itself), 1) << "matrix by matrix";
 }
 
+TEST(Apart, WeightsAreNotRead) {
+  bool read = false;
+  const auto weights = Tensor::deferred(DType::f32, {4, 1, 1}, [&] {
+    read = true;
+    return Tensor(DType::f32, {4, 1, 1});
+  });
+  EXPECT_EQ(together([&](Net& n, ValueId x) { return n.add("Mul", {x, n.g.add_constant("c", weights)}, "mul"); }), 1);
+  EXPECT_FALSE(read);
+}
+
 TEST(Apart, InputsByRecordAndOthers) {
   Net net;
   const int64_t batch = net.g.symbol("N"), other = net.g.symbol("M");
